@@ -1,0 +1,73 @@
+/** Column types as Arrow types, and back. A `json` column is Utf8; whether its text is parsed again is up to the reader. */
+import {
+  Binary,
+  Bool,
+  DataType,
+  DateDay,
+  Field,
+  Float32,
+  Float64,
+  Int32,
+  Int64,
+  List,
+  Schema,
+  Struct,
+  TimestampMicrosecond,
+  Utf8,
+} from "apache-arrow";
+import type { ColumnType, RowSchema } from "./row-schema.ts";
+
+export function arrowType(type: ColumnType): DataType {
+  if (typeof type === "object") {
+    if ("list" in type) return new List(new Field("item", arrowType(type.list), true));
+    return new Struct(Object.entries(type.struct).map(([name, field]) => new Field(name, arrowType(field), true)));
+  }
+  switch (type) {
+    case "string":
+    case "json":
+      return new Utf8();
+    case "bool":
+      return new Bool();
+    case "int32":
+      return new Int32();
+    case "int64":
+      return new Int64();
+    case "float32":
+      return new Float32();
+    case "float64":
+      return new Float64();
+    case "binary":
+      return new Binary();
+    case "timestamp":
+      return new TimestampMicrosecond("UTC");
+    case "date":
+      return new DateDay();
+  }
+}
+
+/** The column type behind an Arrow type that `arrowType` made; undefined for any other. */
+export function columnType(type: DataType): ColumnType | undefined {
+  if (DataType.isUtf8(type)) return "string";
+  if (DataType.isBool(type)) return "bool";
+  if (DataType.isInt(type) && type.isSigned) {
+    return type.bitWidth === 64 ? "int64" : type.bitWidth === 32 ? "int32" : undefined;
+  }
+  if (DataType.isFloat(type)) return type.precision === 2 ? "float64" : type.precision === 1 ? "float32" : undefined;
+  if (DataType.isBinary(type)) return "binary";
+  if (DataType.isTimestamp(type)) return type.unit === 2 ? "timestamp" : undefined;
+  if (DataType.isDate(type)) return type.unit === 0 ? "date" : undefined;
+  if (DataType.isList(type)) {
+    const list = columnType(type.children[0]!.type as DataType);
+    return list === undefined ? undefined : { list };
+  }
+  if (!DataType.isStruct(type)) return undefined;
+  const fields = type.children.map((field) => [field.name, columnType(field.type as DataType)] as const);
+  return fields.some(([, field]) => field === undefined)
+    ? undefined
+    : { struct: Object.fromEntries(fields as [string, ColumnType][]) };
+}
+
+/** An Arrow schema whose columns are nullable; `metadata` goes with the column of the same index. */
+export function arrowSchema(schema: RowSchema, metadata: readonly (Map<string, string> | null)[] = []): Schema {
+  return new Schema(schema.map(({ name, type }, index) => new Field(name, arrowType(type), true, metadata[index])));
+}
