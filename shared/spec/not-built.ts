@@ -1,0 +1,87 @@
+/** Keys and values that belong to Tiding's design but are not built yet: refused by name, with what to use meanwhile. */
+import { keyName, valueAt } from "./spec-problem.ts";
+import type { KeyPath, SpecProblem } from "./spec-problem.ts";
+
+const SPEC_KEYS: Readonly<Record<string, string>> = {
+  "input.generate": "Give `input.path` a file with the rows to work on.",
+  "output.push_to_hub": "Upload the finished output folder with the Hub's own tools.",
+  "run.budget": "Bound the job with `input.limit` and `generation_kwargs.max_new_tokens`.",
+  "run.max_cost": "Bound the job with `input.limit` and `generation_kwargs.max_new_tokens`.",
+};
+
+const OWN_URL = "Give `base_url` the URL of a running endpoint.";
+const LLM_KEYS: Readonly<Record<string, string>> = {
+  endpoint_name: OWN_URL,
+  endpoint_namespace: OWN_URL,
+  endpoint: OWN_URL,
+  provider: "Give `base_url` the provider's OpenAI-compatible URL, and `api_key` a reference to your key.",
+  bill_to: "Send the header yourself: `headers: { X-HF-Bill-To: name }`.",
+  tokenizer_id: "Leave it out: the server applies the model's chat template.",
+  use_magpie_template: "Use the task text-generation over a file of instructions.",
+  magpie_pre_query_template: "Use the task text-generation over a file of instructions.",
+  structured_output:
+    "Ask for the format in the prompt and parse the answers in a task of your own (`task: ./my-task.ts`).",
+  use_openai_client: "Leave it out: the wire is chosen by what the server speaks.",
+  use_offline_batch_generation: "Leave it out: Tiding keeps the endpoint busy row by row.",
+};
+
+/** Names as in specs, without hyphens. */
+const TASKS = new Set([
+  "magpie",
+  "magpiegenerator",
+  "structuredgeneration",
+  "imagegeneration",
+  "judge",
+  "ultrafeedback",
+  "evolinstruct",
+  "selfinstruct",
+  "textclassification",
+  "embeddinggeneration",
+]);
+
+/** Finds them in a spec that is not validated yet, so that they are never taken for unknown keys. */
+export function notBuiltProblems(spec: unknown): SpecProblem[] {
+  const problems: SpecProblem[] = [];
+  const refuse = (path: KeyPath, what: string, mend: string): void => {
+    problems.push({ path, what: `\`${keyName(path)}\`: ${what} not built yet.`, mend, atKey: true });
+  };
+
+  for (const [name, mend] of Object.entries(SPEC_KEYS)) {
+    const path = name.split(".");
+    if (valueAt(spec, path) !== undefined) refuse(path, "this key is", mend);
+  }
+  for (const [path, value] of textsAt(spec, ["input", "path"])) {
+    const scheme = /^([a-z0-9]+):\/\//i.exec(value)?.[1];
+    if (scheme !== undefined) refuse(path, `reading ${scheme}:// is`, "Download the files first, and give their path.");
+  }
+
+  const steps = valueAt(spec, ["steps"]);
+  for (const index of Array.isArray(steps) ? steps.keys() : []) {
+    const task = valueAt(spec, ["steps", index, "task"]);
+    if (typeof task === "string" && TASKS.has(task.replaceAll(/[-_]/g, "").toLowerCase())) {
+      const mend = "Use text-generation, or a task of your own: ./my-task.ts.";
+      refuse(["steps", index, "task"], `the task ${task} is`, mend);
+    }
+    refuseInLLM(spec, ["steps", index, "llm"], refuse);
+  }
+  return problems;
+}
+
+function refuseInLLM(spec: unknown, path: KeyPath, refuse: (path: KeyPath, what: string, mend: string) => void): void {
+  const has = (key: string): boolean => valueAt(spec, [...path, key]) !== undefined;
+  const named = Object.keys(LLM_KEYS).filter(has);
+  for (const key of named) refuse([...path, key], "this key is", LLM_KEYS[key] ?? OWN_URL);
+  if (valueAt(spec, [...path, "slots"]) === "auto") {
+    refuse([...path, "slots"], "`auto` is", "Give a number; 64 is a good start for one GPU.");
+  }
+  const isServerless = has("model_id") && !has("base_url") && !has("class") && !named.includes("endpoint_name");
+  if (isServerless) refuse([...path, "model_id"], "calling a model without a `base_url` is", OWN_URL);
+}
+
+function textsAt(spec: unknown, path: KeyPath): [KeyPath, string][] {
+  const value = valueAt(spec, path);
+  const entries: [KeyPath, unknown][] = Array.isArray(value)
+    ? value.map((item, index) => [[...path, index], item])
+    : [[path, value]];
+  return entries.filter((entry): entry is [KeyPath, string] => typeof entry[1] === "string");
+}

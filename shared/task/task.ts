@@ -1,0 +1,73 @@
+/**
+ * The Task port: what a step does to one row.
+ *
+ * A task says which columns it reads and which it returns, and calls the LLM as often as it likes. It never retries,
+ * waits for slots or derives seeds: `llm.generate` does that for each call.
+ */
+import type { ColumnType, RowValues } from "../rows/row-schema.ts";
+
+export interface ChatMessage {
+  readonly role: string;
+  /** A text, or OpenAI's content parts. */
+  readonly content: unknown;
+}
+
+export type FinishReason = "stop" | "length" | "content_filter" | "tool_calls" | (string & {});
+
+/** One answer of an LLM. */
+export interface Generation {
+  readonly text: string;
+  /** The model's reasoning, where the server keeps it apart from the answer. */
+  readonly reasoning: string | null;
+  readonly finishReason: FinishReason | null;
+  /** Null where the server does not say. */
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  /** The name under which the model was served. */
+  readonly model: string;
+}
+
+export interface GenerateOptions {
+  /** Laid over the step's `generation_kwargs` for this call. */
+  readonly generationKwargs?: Readonly<Record<string, unknown>>;
+  /** Tells calls of one conversation apart in their seeds: 0 for the first turn. */
+  readonly turn?: number;
+}
+
+/** What a task is handed to call its model with: slots, retries and seeds are taken care of. */
+export interface TaskLLM {
+  /** The name that `model_name` columns show. */
+  readonly modelName: string;
+  generate(input: readonly ChatMessage[], options?: GenerateOptions): Promise<Generation>;
+}
+
+export interface TaskRun {
+  /** The task's inputs by the task's own names, and every other column of the row by its name. */
+  readonly row: Readonly<RowValues>;
+  readonly llm: TaskLLM;
+  /** Aborted when the answer is no longer wanted. */
+  readonly signal: AbortSignal;
+  /** Derived from the job's seed, the row, the step and the generation; for a task's own random choices. */
+  readonly seed: number;
+  /** Which of the row's `num_generations` this is, from 0. */
+  readonly generation: number;
+}
+
+export interface Task {
+  /** Columns that every row must have. */
+  readonly inputs: readonly string[];
+  /** Of these columns every row must have one; the first that exists is mapped. */
+  readonly oneOf?: readonly string[];
+  /** Columns that are read where the row has them. */
+  readonly optionalInputs?: readonly string[];
+  /** Columns that `run` returns; with their types, or as names whose types are inferred from the first rows. */
+  readonly outputs: readonly string[] | Readonly<Record<string, ColumnType>>;
+  /** False for a task that never calls an LLM, whose step needs no `llm`. */
+  readonly usesLLM?: boolean;
+  run(run: TaskRun): Promise<RowValues> | RowValues;
+}
+
+/** Gives a task of one's own its types. */
+export function defineTask<T extends Task | ((options: Readonly<Record<string, unknown>>) => Task)>(task: T): T {
+  return task;
+}
