@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { recogniseByModels, recogniseTgi } from "../../../../worker/llms/recognise-server.ts";
+import { TGI_INFO } from "../../../support/scripted-server.ts";
+
+const wanted = (modelId?: string, generationKwargs: Record<string, unknown> = {}) => ({
+  endpoint: "http://h",
+  modelId,
+  generationKwargs,
+});
+const listing = (...models: Record<string, unknown>[]) => ({ object: "list", data: models });
+
+void test("TGI is recognised with its model, revision and limit, and asked for the model tgi", () => {
+  const server = recogniseTgi(TGI_INFO, wanted());
+  assert.ok(server !== null);
+  const { model, revision, maxConcurrentRequests, requestModel } = server;
+  assert.deepEqual([model, revision, maxConcurrentRequests, requestModel], ["some/model", "abc123", 128, "tgi"]);
+  assert.equal(recogniseTgi(TGI_INFO, wanted("some/model"))?.requestModel, "tgi");
+});
+
+void test("another model_id is sent to TGI as an adapter, with a word of advice", () => {
+  const server = recogniseTgi(TGI_INFO, wanted("my/adapter"));
+  assert.equal(server?.requestModel, "my/adapter");
+  assert.match(server?.advice?.join() ?? "", /my\/adapter for an adapter/);
+});
+
+void test("what is not TGI's /info is not TGI", () => {
+  for (const info of [undefined, null, [], { status: "ok" }, { model_id: "x" }]) {
+    assert.equal(recogniseTgi(info, wanted()), null);
+  }
+});
+
+void test("more stop sequences than TGI takes are an error at once", () => {
+  const stop_sequences = ["a", "b", "c", "d", "e"];
+  assert.throws(() => recogniseTgi(TGI_INFO, wanted(undefined, { stop_sequences })), { code: "SPEC_INVALID" });
+  assert.ok(recogniseTgi({ ...TGI_INFO, max_stop_sequences: 5 }, wanted(undefined, { stop_sequences })));
+});
+
+void test("parameters that TGI's chat route ignores are named", () => {
+  const advice = recogniseTgi(TGI_INFO, wanted(undefined, { top_k: 5, temperature: 1 }))?.advice?.join() ?? "";
+  assert.match(advice, /ignores top_k\./);
+});
+
+void test("servers are told apart by owned_by, and an alias keeps the model behind it", () => {
+  const server = recogniseByModels(
+    listing({ id: "alias", owned_by: "vllm", root: "org/model", parent: null }),
+    wanted(),
+  );
+  assert.ok(server !== null);
+  assert.deepEqual(
+    [server.server, server.model, server.revision, server.requestModel],
+    ["vllm", "alias", "org/model", "alias"],
+  );
+});
+
+void test("vLLM's adapters don't make its model ambiguous", () => {
+  const list = listing(
+    { id: "base", owned_by: "vllm", parent: null },
+    { id: "lora", owned_by: "vllm", parent: "base" },
+  );
+  assert.equal(recogniseByModels(list, wanted())?.model, "base");
+  assert.equal(recogniseByModels(list, wanted("lora"))?.model, "lora");
+});
+
+void test("a model that is not listed is MODEL_NOT_FOUND, naming those that are", () => {
+  assert.throws(() => recogniseByModels(listing({ id: "a" }, { id: "b" }), wanted("c")), {
+    code: "MODEL_NOT_FOUND",
+    message: "http://h does not serve c; it lists a, b.",
+  });
+});
+
+void test("several models and no model_id is MODEL_NOT_FOUND", () => {
+  assert.throws(() => recogniseByModels(listing({ id: "a" }, { id: "b" }), wanted()), { code: "MODEL_NOT_FOUND" });
+});
+
+void test("a provider behind the model's name is no part of the listing", () => {
+  assert.equal(
+    recogniseByModels(listing({ id: "org/m" }, { id: "b" }), wanted("org/m:together"))?.requestModel,
+    "org/m:together",
+  );
+});

@@ -1,0 +1,377 @@
+/**
+ * The way of every LLM call: a slot, a request, and what to do when it fails.
+ *
+ *   waiting --slot--> running --answer--> settled
+ *      ^                 |
+ *      |                 +-- back-pressure, endpoint down: to the head of the line, no attempt counted
+ *      +--- backing off <+-- transient: one attempt poorer, the slot given back meanwhile
+ *
+ * Guaranteed: a slot is held for one request and no longer; a call settles once; an aborted call gives its slot back at
+ * once, even where an LLM does not heed the signal. Not guaranteed: an order of calls, beyond that those which had their
+ * turn before come first.
+ */
+import { isTidingError, TidingError } from "../../shared/errors.ts";
+import type { ErrorClass } from "../../shared/errors.ts";
+import type { CallCounts, EndpointProgress } from "../../shared/observe/job-report.ts";
+import type { ChatMessage, Generation } from "../../shared/task/task.ts";
+import { onAbort } from "../llms/abort-listeners.ts";
+import type { LLM, ServedModel } from "../llms/llm.ts";
+import { rawResponse } from "../llms/server-text.ts";
+import { Roster } from "../roster.ts";
+import { decideRetry } from "./decide-retry.ts";
+import { EndpointProber } from "./endpoint-prober.ts";
+import { EndpointRouter, seconds } from "./endpoint-router.ts";
+import { answerOf, errorOfCall, GatewayCall, unknownError } from "./gateway-call.ts";
+import type { GatewayAnswer } from "./gateway-call.ts";
+import { SlotPool } from "./slot-pool.ts";
+import { SlotUseMeter } from "./slot-use.ts";
+import type { SlotUse } from "./slot-use.ts";
+import { WaitingLine } from "./waiting-line.ts";
+
+export interface LLMGatewayOptions {
+  readonly llm: LLM;
+  /** Per endpoint. */
+  readonly slots: number;
+  /** Tries of one call before it fails. */
+  readonly attempts: number;
+  /** How long to wait for any endpoint before calls are rejected with `NO_ENDPOINT`. */
+  readonly endpointWaitMs: number;
+  /** Reject answers that were cut by the token limit, with `ANSWER_CUT`. */
+  readonly failOnLength: boolean;
+  readonly generationKwargs: Readonly<Record<string, unknown>>;
+  /** Epoch milliseconds that never go back. */
+  readonly now?: () => number;
+  /** 0 to 1, for backoff. */
+  readonly random?: () => number;
+}
+
+export interface GatewayGenerateOptions {
+  /** Laid over the gateway's for this call. */
+  readonly generationKwargs?: Readonly<Record<string, unknown>> | undefined;
+  /** The seed by the number of answers to this call that were no use, from 0. */
+  readonly seedFor: (answerAttempt: number) => number;
+  readonly signal: AbortSignal;
+}
+
+export class LLMGateway implements AsyncDisposable {
+  readonly #options: LLMGatewayOptions;
+  readonly #now: () => number;
+  readonly #random: () => number;
+  readonly #router: EndpointRouter;
+  readonly #line = new WaitingLine<GatewayCall>();
+  readonly #calls = new Roster<GatewayCall>();
+  readonly #prober: EndpointProber;
+  readonly #slotUse: SlotUseMeter;
+  readonly #closing = new AbortController();
+  readonly #listeners: (() => void)[] = [];
+  #capacity: number;
+  #inUse = 0;
+  #backingOff = 0;
+  #callNumber = 0;
+  #wake: { readonly timer: NodeJS.Timeout; readonly atMs: number } | null = null;
+  readonly #counts = { requests: 0, answers: 0, cutByLength: 0, inputTokens: 0, outputTokens: 0 };
+  readonly #retries: Record<ErrorClass, number> = {
+    "back-pressure": 0,
+    transient: 0,
+    "endpoint-down": 0,
+    row: 0,
+    job: 0,
+    usage: 0,
+    engine: 0,
+  };
+
+  constructor(options: LLMGatewayOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.timeOrigin + performance.now());
+    this.#random = options.random ?? Math.random;
+    this.#router = new EndpointRouter(options.llm.endpoints.map((endpoint) => new SlotPool(endpoint, options.slots)));
+    this.#prober = new EndpointProber({ llm: options.llm, router: this.#router, now: this.#now });
+    this.#capacity = this.#router.slots;
+    this.#slotUse = new SlotUseMeter(this.#capacity, this.#now());
+  }
+
+  /**
+   * Calls that want a slot: those in line, and of those backing off what goes beyond one set of slots. So whoever starts
+   * rows while this is low keeps the slots full through a few retries, and stops when nearly every call is retried.
+   */
+  get waiting(): number {
+    return this.#line.size + Math.max(0, this.#backingOff - this.#capacity);
+  }
+
+  get inUse(): number {
+    return this.#inUse;
+  }
+
+  /** Slots of all endpoints, usable right now or not. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Calls `listener` whenever `waiting` may have fallen or `capacity` changed; it may start calls at once. */
+  onSlotFree(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /**
+   * One answer, with as many requests as it takes. Rejects with the signal's reason; or with a `TidingError` whose
+   * `details` hold attempts, seed and endpoint: of class `row` or `transient` (attempts used up) for the row alone, of
+   * class `job`, `usage` or `engine` for the job.
+   */
+  generate(input: readonly ChatMessage[], options: GatewayGenerateOptions): Promise<GatewayAnswer> {
+    const { signal, seedFor, generationKwargs } = options;
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
+    const base = this.#options.generationKwargs;
+    return new Promise((resolve, reject) => {
+      const call = new GatewayCall({
+        number: ++this.#callNumber,
+        input,
+        generationKwargs: generationKwargs === undefined ? base : { ...base, ...generationKwargs },
+        seedFor,
+        signal,
+        resolve,
+        reject,
+        onAbort: this.#onAbort,
+      });
+      call.place = this.#calls.add(call);
+      call.listening = onAbort(signal, call);
+      this.#line.add(call, false);
+      this.#dispatch();
+    });
+  }
+
+  /**
+   * Asks every endpoint what it serves, and goes on with those that answer. While none does, waits up to `endpointWaitMs`.
+   * Throws `NO_ENDPOINT`, `MODEL_NOT_FOUND` when endpoints serve different models, and what an only endpoint refuses with.
+   */
+  async probe(signal: AbortSignal): Promise<readonly ServedModel[]> {
+    const served = await this.#prober.probeAll(signal, this.#now() + this.#options.endpointWaitMs);
+    this.#capacityChanged();
+    return served;
+  }
+
+  counts(): CallCounts {
+    return { ...this.#counts, retries: { ...this.#retries } };
+  }
+
+  endpoints(): readonly EndpointProgress[] {
+    return this.#router.pools.map((pool) => pool.progress());
+  }
+
+  /** While no endpoint is usable: which, why, since when and for how long still; otherwise null. */
+  waitingFor(): string | null {
+    const sinceMs = this.#router.downSinceMs();
+    if (sinceMs === null) return null;
+    const nowMs = this.#now();
+    const leftMs = sinceMs + this.#options.endpointWaitMs - nowMs;
+    return `${this.#router.reasons(nowMs)}. The job stops in ${seconds(leftMs)} if nothing changes.`;
+  }
+
+  /** Slots in use and slots there were, summed over time in milliseconds; the difference of two readings is what counts. */
+  slotUse(): SlotUse {
+    return this.#slotUse.read(this.#now());
+  }
+
+  /** Rejects what is under way and closes the LLM. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new DOMException("The gateway was closed.", "AbortError"));
+    if (this.#wake !== null) clearTimeout(this.#wake.timer);
+    this.#wake = null;
+    for (const call of this.#calls.members()) this.#settle(call).reject(this.#closing.signal.reason);
+    await this.#options.llm.close();
+  }
+
+  readonly #onAbort = (call: GatewayCall, reason: unknown): void => {
+    this.#settle(call).reject(reason);
+    this.#dispatch();
+    this.#tellSlotFree();
+  };
+
+  /** Gives out slots while there are any, and sees to what time alone will change. */
+  #dispatch(): void {
+    if (this.#closing.signal.aborted) return;
+    const nowMs = this.#now();
+    while (this.#line.size > 0) {
+      const pool = this.#router.pick(nowMs);
+      if (pool === null) break;
+      const call = this.#line.take();
+      if (call === null) break;
+      // One signal may be about to abort many calls, this one among them.
+      if (call.options.signal.aborted) this.#settle(call).reject(call.options.signal.reason);
+      else this.#start(call, pool, nowMs);
+    }
+    const refusal = this.#line.size === 0 ? null : this.#router.refusal();
+    if (refusal !== null) this.#rejectLine(refusal);
+    this.#armWake(nowMs);
+  }
+
+  #start(call: GatewayCall, pool: SlotPool, nowMs: number): void {
+    pool.take(nowMs);
+    this.#meter(1, nowMs);
+    call.pool = pool;
+    call.sentAtMs = nowMs;
+    this.#counts.requests++;
+    const { input, generationKwargs, signal } = call.options;
+    this.#request({ input, endpoint: pool.endpoint, generationKwargs, seed: call.seed, signal }).then(
+      (generation) => this.#answered(call, generation),
+      (error: unknown) => this.#failed(call, error),
+    );
+  }
+
+  /** An LLM of one's own may throw in place of rejecting. */
+  #request(call: Parameters<LLM["call"]>[0]): Promise<Generation> {
+    try {
+      return this.#options.llm.call(call);
+    } catch (error) {
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- whatever it threw
+      return Promise.reject(error);
+    }
+  }
+
+  #answered(call: GatewayCall, generation: Generation): void {
+    const { pool, sentAtMs } = call;
+    if (call.isSettled || pool === null) return;
+    const nowMs = this.#now();
+    pool.answered(sentAtMs);
+    const counts = this.#counts;
+    counts.answers++;
+    counts.inputTokens += generation.inputTokens ?? 0;
+    counts.outputTokens += generation.outputTokens ?? 0;
+    const isCut = generation.finishReason === "length";
+    if (isCut) counts.cutByLength++;
+    const { resolve, reject } = this.#settle(call);
+    this.#dispatch();
+    if (isCut && this.#options.failOnLength) {
+      const error = new TidingError("ANSWER_CUT", "The answer was cut by the token limit.", {
+        place: pool.endpoint,
+        mend: "Raise max_new_tokens, or set fail_on_length to false to keep such answers.",
+        rawResponse: rawResponse(generation.text, []),
+      });
+      reject(errorOfCall(error, call, pool.endpoint));
+    } else {
+      resolve(answerOf(generation, call, { endpoint: pool.endpoint, durationMs: nowMs - sentAtMs }));
+    }
+    this.#tellSlotFree();
+  }
+
+  #failed(call: GatewayCall, thrown: unknown): void {
+    const { pool, sentAtMs } = call;
+    if (call.isSettled || pool === null) return;
+    const error = isTidingError(thrown) ? thrown : unknownError(thrown, call);
+    const nowMs = this.#now();
+    if (error.class === "back-pressure") pool.saturated(error, sentAtMs, nowMs);
+    else if (error.class === "row") pool.answered(sentAtMs);
+    else pool.failed(error, call.options.number, nowMs);
+    const decision = decideRetry(error, {
+      attempt: call.attempt,
+      attempts: this.#options.attempts,
+      saturations: pool.saturations,
+      isEndpointDown: pool.circuit.kind !== "closed",
+      hasOtherEndpoints: this.#router.pools.length > 1,
+      random: this.#random,
+    });
+    this.#release(call, nowMs);
+    const refusal = decision.kind === "reroute" ? this.#router.refusal() : null;
+    if (decision.kind === "fail-row" || decision.kind === "stop-job" || refusal !== null) {
+      this.#settle(call).reject(errorOfCall(refusal ?? error, call, pool.endpoint));
+    } else {
+      // What one of several endpoints refuses is that endpoint's matter, not the job's.
+      this.#retries[error.class === "job" ? "endpoint-down" : error.class]++;
+      if (error.code === "RESPONSE_INVALID") call.deriveNewSeed();
+      if (decision.kind === "back-off") {
+        call.attempt++;
+        this.#backOff(call, decision.afterMs);
+      } else {
+        if (decision.kind === "wait-turn") pool.rest(nowMs + decision.restMs);
+        this.#line.add(call, true);
+      }
+    }
+    this.#dispatch();
+    this.#tellSlotFree();
+  }
+
+  #rejectLine(error: TidingError): void {
+    for (let call = this.#line.take(); call !== null; call = this.#line.take()) {
+      this.#settle(call).reject(errorOfCall(error, call, null));
+    }
+  }
+
+  #backOff(call: GatewayCall, afterMs: number): void {
+    this.#backingOff++;
+    call.timer = setTimeout(() => {
+      call.timer = null;
+      this.#backingOff--;
+      this.#line.add(call, true);
+      this.#dispatch();
+      this.#tellSlotFree();
+    }, afterMs);
+  }
+
+  /** Takes a call out of wherever it is; what it resolves or rejects with is the caller's to say. */
+  #settle(call: GatewayCall): { resolve: (answer: GatewayAnswer) => void; reject: (error: unknown) => void } {
+    call.isSettled = true;
+    this.#line.leave(call);
+    this.#release(call, this.#now());
+    if (call.timer !== null) {
+      clearTimeout(call.timer);
+      call.timer = null;
+      this.#backingOff--;
+    }
+    call.place?.leave();
+    call.listening?.leave();
+    return call.options;
+  }
+
+  #release(call: GatewayCall, nowMs: number): void {
+    if (call.pool === null) return;
+    call.pool.release();
+    call.pool = null;
+    this.#meter(-1, nowMs);
+  }
+
+  #meter(change: 1 | -1, nowMs: number): void {
+    this.#inUse += change;
+    this.#slotUse.change(this.#inUse, this.#capacity, nowMs);
+  }
+
+  /** After a probe, which may have capped slots or let requests in again. */
+  #capacityChanged(): void {
+    this.#capacity = this.#router.slots;
+    this.#slotUse.change(this.#inUse, this.#capacity, this.#now());
+    this.#dispatch();
+    this.#tellSlotFree();
+  }
+
+  #tellSlotFree(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** One timer for all endpoints: the next probe, trial, end of a rest, or the moment to stop waiting. */
+  #armWake(nowMs: number): void {
+    if (this.#prober.isAtStart) return;
+    let atMs = this.#router.wakeAtMs(nowMs);
+    const downSinceMs = this.#line.size === 0 ? null : this.#router.downSinceMs();
+    if (downSinceMs !== null) atMs = Math.min(atMs, downSinceMs + this.#options.endpointWaitMs);
+    if (atMs === Number.POSITIVE_INFINITY || (this.#wake !== null && this.#wake.atMs <= atMs)) return;
+    if (this.#wake !== null) clearTimeout(this.#wake.timer);
+    // Timers may fire up to a millisecond early by this clock.
+    const timer = setTimeout(() => this.#woke(), Math.max(0, atMs - nowMs) + 1);
+    this.#wake = { timer, atMs };
+  }
+
+  #woke(): void {
+    this.#wake = null;
+    const nowMs = this.#now();
+    const downSinceMs = this.#router.downSinceMs();
+    if (downSinceMs !== null && nowMs >= downSinceMs + this.#options.endpointWaitMs) {
+      this.#rejectLine(this.#router.noEndpoint(nowMs));
+    }
+    for (const pool of this.#router.pools) {
+      if (pool.circuit.kind === "open" && nowMs >= pool.circuit.probeAtMs) {
+        void this.#prober.probeAgain(pool, this.#closing.signal).then(() => this.#capacityChanged());
+      }
+    }
+    this.#dispatch();
+    this.#tellSlotFree();
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * One endpoint's connections, and requests over them at the cost of undici's `dispatch`.
+ *
+ * `dispatch` hands over the bytes as they arrive, without the Readable and AbortSignal of `request` (a third to a half of its
+ * CPU), and its controller ends a request at any moment. Deadlines are kept by one sweep over all requests in flight:
+ * they fire up to a tick late, and cost nothing per call.
+ */
+import { EnvHttpProxyAgent, Pool } from "undici";
+import type { Dispatcher } from "undici";
+import { TidingError } from "../../shared/errors.ts";
+import { Roster, type Place } from "../roster.ts";
+import { onAbort } from "./abort-listeners.ts";
+import type { Abortable } from "./abort-listeners.ts";
+import { classifyConnection } from "./classify-connection.ts";
+
+/** HTTP_PROXY, HTTPS_PROXY and NO_PROXY as the environment has them, in capitals or not. */
+export type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
+
+/** Takes the bytes of a stream of server-sent events. */
+export interface StreamReader {
+  /** True when the answer is complete and the rest of the stream no longer matters. */
+  push(bytes: Uint8Array): boolean;
+  truncated(cause?: unknown): TidingError;
+}
+
+export interface HttpRequest {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  /** Is fed when the answer is a stream of events; any other answer comes back as text. */
+  readonly reader: StreamReader | null;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  /** The reader took the body, and `text` is empty. */
+  readonly isStreamed: boolean;
+}
+
+export interface HttpClientOptions {
+  readonly endpoint: string;
+  readonly origin: string;
+  readonly connections: number;
+  /** Longest silence within a stream once it began. */
+  readonly idleTimeoutMs: number;
+  /** The shortest deadline that any request will have; with the idle timeout it sets the tick of the sweep. */
+  readonly shortestTimeoutMs: number;
+  readonly environment: ProxyEnvironment;
+}
+
+const KEEP_ALIVE_MS = 60_000;
+
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #dispatcher: Dispatcher;
+  readonly #inFlight = new Roster<Exchange>();
+  #sweep: NodeJS.Timeout | null = null;
+  #closed: Promise<void> | null = null;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    const { origin, environment, connections } = options;
+    // No deadlines of undici's own: an answer may rightly take longer than its five minutes.
+    const settings = { connections, pipelining: 1, keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 0, bodyTimeout: 0 };
+    const proxy = proxyFor(new URL(origin), environment);
+    this.#dispatcher =
+      proxy === null
+        ? new Pool(origin, settings)
+        : new EnvHttpProxyAgent({
+            ...settings,
+            httpProxy: proxy,
+            httpsProxy: proxy,
+            noProxy: environment["NO_PROXY"] ?? environment["no_proxy"] ?? "",
+          });
+  }
+
+  /**
+   * Sends one request. Rejects with `REQUEST_TIMEOUT`, `STREAM_TRUNCATED`, an error of `classifyConnection`, or the
+   * signal's reason; whichever it is, the request is over and its connection closed or free.
+   */
+  send(request: HttpRequest): Promise<HttpAnswer> {
+    if (request.signal.aborted) return Promise.reject(request.signal.reason as Error);
+    return new Promise((resolve, reject) => {
+      const { method, path, headers, body } = request;
+      const { origin, endpoint } = this.#options;
+      const exchange = new Exchange({ request, endpoint, inFlight: this.#inFlight, resolve, reject });
+      this.#sweep ??= this.#startSweep();
+      this.#dispatcher.dispatch({ origin, method, path, headers, body }, exchange);
+    });
+  }
+
+  /** Ends all requests. */
+  close(): Promise<void> {
+    if (this.#sweep !== null) clearInterval(this.#sweep);
+    this.#closed ??= this.#dispatcher.destroy();
+    return this.#closed;
+  }
+
+  #startSweep(): NodeJS.Timeout {
+    const { idleTimeoutMs, shortestTimeoutMs } = this.#options;
+    const tickMs = Math.min(1_000, Math.max(5, Math.min(idleTimeoutMs, shortestTimeoutMs) / 8));
+    const sweep = setInterval(() => {
+      const nowMs = performance.now();
+      for (const exchange of this.#inFlight.members()) exchange.checkDeadlines(nowMs, idleTimeoutMs);
+    }, tickMs);
+    return sweep.unref();
+  }
+}
+
+interface ExchangeOptions {
+  readonly request: HttpRequest;
+  readonly endpoint: string;
+  readonly inFlight: Roster<Exchange>;
+  readonly resolve: (answer: HttpAnswer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * One request and its answer. It is settled once, and stays in flight until the connection is done with it:
+ * the end of a stream may come long after its last event that counts.
+ */
+class Exchange implements Dispatcher.DispatchHandler, Abortable {
+  readonly #options: ExchangeOptions;
+  readonly #place: Place<Exchange>;
+  readonly #listening: Place<Abortable>;
+  readonly #startedAtMs = performance.now();
+  #lastByteAtMs = 0;
+  #controller: Dispatcher.DispatchController | null = null;
+  #isSettled = false;
+  #isEnded = false;
+  #status = 0;
+  #headers: HttpAnswer["headers"] = {};
+  #reader: StreamReader | null = null;
+  #first: Buffer | null = null;
+  #rest: Buffer[] | null = null;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    this.#place = options.inFlight.add(this);
+    this.#listening = onAbort(options.request.signal, this);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#isEnded) controller.abort(new Error("no longer wanted"));
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: HttpAnswer["headers"]): void {
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+    const isEvents = String(headers["content-type"]).includes("event-stream");
+    if (status === 200 && isEvents) this.#reader = this.#options.request.reader;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, bytes: Buffer): void {
+    if (this.#reader !== null) {
+      this.#lastByteAtMs = performance.now();
+      if (!this.#isSettled && this.#reader.push(bytes)) this.#resolve("");
+    } else if (this.#first === null) this.#first = bytes;
+    else (this.#rest ??= [this.#first]).push(bytes);
+  }
+
+  onResponseEnd(): void {
+    this.#end();
+    if (this.#isSettled) return;
+    const bytes = this.#rest === null ? this.#first : Buffer.concat(this.#rest);
+    this.#resolve(bytes === null ? "" : bytes.toString());
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#end();
+    if (this.#isSettled) return;
+    this.#reject(
+      this.#lastByteAtMs > 0 && this.#reader !== null
+        ? this.#reader.truncated(error)
+        : classifyConnection(error, this.#options.endpoint),
+    );
+  }
+
+  abort(reason: unknown): void {
+    this.#end();
+    if (!this.#isSettled) this.#reject(reason as Error);
+    this.#controller?.abort(reason instanceof Error ? reason : new Error("no longer wanted"));
+  }
+
+  checkDeadlines(nowMs: number, idleTimeoutMs: number): void {
+    const { endpoint, request } = this.#options;
+    const isLate = nowMs - this.#startedAtMs > request.timeoutMs;
+    const isSilent = this.#lastByteAtMs > 0 && nowMs - this.#lastByteAtMs > idleTimeoutMs;
+    if (!isLate && !isSilent) return;
+    const what = isLate
+      ? `${endpoint} did not finish within ${request.timeoutMs / 1_000} s`
+      : `${endpoint} went silent within an answer for ${idleTimeoutMs / 1_000} s`;
+    this.abort(
+      new TidingError("REQUEST_TIMEOUT", `${what}.`, {
+        place: endpoint,
+        mend: `Raise ${isLate ? "request_timeout" : "idle_timeout"} if answers may take longer.`,
+      }),
+    );
+  }
+
+  #resolve(text: string): void {
+    this.#isSettled = true;
+    this.#options.resolve({ status: this.#status, headers: this.#headers, text, isStreamed: this.#reader !== null });
+  }
+
+  #reject(error: Error): void {
+    this.#isSettled = true;
+    this.#options.reject(error);
+  }
+
+  #end(): void {
+    this.#isEnded = true;
+    this.#place.leave();
+    this.#listening.leave();
+  }
+}
+
+/** The proxy for a URL's scheme, or null. As in Go, the machine's own addresses are never asked of a proxy. */
+function proxyFor(url: URL, environment: ProxyEnvironment): string | null {
+  const isLoopback = url.hostname === "localhost" || url.hostname === "[::1]" || url.hostname.startsWith("127.");
+  if (isLoopback) return null;
+  const name = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
+  return (environment[name] ?? environment[name.toLowerCase()]) || null;
+}

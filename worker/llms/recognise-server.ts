@@ -1,0 +1,135 @@
+/**
+ * What a server says of itself, as pure functions: TGI by `/info`, the others by `/v1/models`.
+ *
+ * Sources: TGI router v3.3 (`server.rs`, `validation.rs`); `owned_by` of vLLM, SGLang and llama.cpp's server.
+ */
+import { TidingError } from "../../shared/errors.ts";
+import type { ServedModel } from "./llm.ts";
+
+/** A server and how to ask it. */
+export interface RecognisedServer extends ServedModel {
+  readonly isTgi: boolean;
+  /** The `model` of requests; null leaves it out. */
+  readonly requestModel: string | null;
+}
+
+/** What of a spec the server is held against. */
+export interface Wanted {
+  readonly endpoint: string;
+  readonly modelId: string | undefined;
+  readonly generationKwargs: Readonly<Record<string, unknown>>;
+}
+
+const TGI_IGNORES = [
+  "top_k",
+  "typical_p",
+  "repetition_penalty",
+  "do_sample",
+  "watermark",
+  "truncate",
+  "chat_template_kwargs",
+  "min_p",
+  "n",
+];
+
+/** TGI, from its `/info`; null for anything else. Throws `SPEC_INVALID` for more stop sequences than it takes. */
+export function recogniseTgi(info: unknown, { endpoint, modelId, generationKwargs }: Wanted): RecognisedServer | null {
+  if (!isRecord(info) || typeof info["model_id"] !== "string") return null;
+  // Releases before 2.1 don't name the router.
+  if (info["router"] !== "text-generation-router" && info["max_concurrent_requests"] === undefined) return null;
+  const model = info["model_id"];
+  const stops = generationKwargs["stop_sequences"] ?? generationKwargs["stop"];
+  const mostStops = numberOf(info["max_stop_sequences"]) ?? 4;
+  if (Array.isArray(stops) && stops.length > mostStops) {
+    throw new TidingError(
+      "SPEC_INVALID",
+      `generation_kwargs has ${stops.length} stop sequences; ${endpoint} takes ${mostStops}.`,
+      {
+        place: "generation_kwargs.stop_sequences",
+        mend: `Keep ${mostStops} of them, or start the server with a higher --max-stop-sequences.`,
+      },
+    );
+  }
+  const advice: string[] = [];
+  const ignored = TGI_IGNORES.filter((name) => generationKwargs[name] !== undefined);
+  if (ignored.length > 0) advice.push(`TGI's chat route ignores ${ignored.join(", ")}.`);
+  if (modelId !== undefined && modelId !== model && modelId !== "tgi") {
+    advice.push(
+      `${endpoint} serves ${model}; it takes model_id ${modelId} for an adapter, and answers with ${model} if it has none of that name.`,
+    );
+  }
+  const mostTokens = numberOf(info["max_total_tokens"]);
+  const newTokens = numberOf(generationKwargs["max_new_tokens"]);
+  if (mostTokens !== null && newTokens !== null && newTokens >= mostTokens) {
+    advice.push(
+      `max_new_tokens ${newTokens} leaves no room for a prompt: ${endpoint} takes ${mostTokens} tokens for both.`,
+    );
+  }
+  const most = numberOf(info["max_concurrent_requests"]);
+  return {
+    server: "tgi",
+    model,
+    revision: typeof info["model_sha"] === "string" ? info["model_sha"] : null,
+    ...(most === null ? {} : { maxConcurrentRequests: most }),
+    advice,
+    isTgi: true,
+    requestModel: modelId === undefined || modelId === model ? "tgi" : modelId,
+  };
+}
+
+/** Any other server, from its `/v1/models`; null when that is no list of models. Throws `MODEL_NOT_FOUND`. */
+export function recogniseByModels(list: unknown, { endpoint, modelId }: Wanted): RecognisedServer | null {
+  if (!isRecord(list) || !Array.isArray(list["data"])) return null;
+  const models = list["data"].filter(isRecord).filter((model) => typeof model["id"] === "string");
+  if (models.length === 0) return null;
+  // A gateway's listing leaves out the provider that may follow the model's name.
+  const chosen =
+    modelId === undefined
+      ? onlyBase(models)
+      : models.find(({ id }) => id === modelId || id === modelId.replace(/:[^:/]*$/, ""));
+  if (chosen === undefined) {
+    const names = models.slice(0, 10).map(({ id }) => String(id));
+    const served = names.join(", ") + (models.length > names.length ? ` and ${models.length - names.length} more` : "");
+    const what = modelId === undefined ? `serves ${models.length} models` : `does not serve ${modelId}`;
+    throw new TidingError("MODEL_NOT_FOUND", `${endpoint} ${what}; it lists ${served}.`, {
+      place: "model_id",
+      mend: "Set model_id to one of them.",
+    });
+  }
+  const owner = String(chosen["owned_by"]);
+  const name = String(chosen["id"]);
+  const root = chosen["root"];
+  return {
+    server: ["vllm", "sglang", "llamacpp"].includes(owner) ? owner : "openai",
+    model: modelId ?? name,
+    // Under a served name of one's own, vLLM and SGLang say here which model it stands for.
+    revision: typeof root === "string" && root !== name ? root : null,
+    isTgi: false,
+    requestModel: modelId ?? name,
+  };
+}
+
+/** A server that says nothing of itself. */
+export function unknownServer(modelId: string | undefined): RecognisedServer {
+  return {
+    server: "unknown",
+    model: modelId ?? "unknown",
+    revision: null,
+    isTgi: false,
+    requestModel: modelId ?? null,
+  };
+}
+
+/** The one model that is not an adapter of another (vLLM lists adapters with a `parent`). */
+function onlyBase(models: readonly Record<string, unknown>[]): Record<string, unknown> | undefined {
+  const bases = models.filter(({ parent }) => parent === undefined || parent === null);
+  return bases.length === 1 ? bases[0] : undefined;
+}
+
+function numberOf(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,47 @@
+/** What of a server's own words may be shown: never a prompt, never a key. */
+import type { ChatMessage } from "../../shared/task/task.ts";
+
+const MESSAGE_LENGTH = 300;
+const RAW_LENGTH = 65_536;
+/** Letters and digits in a row that a message must share with a prompt to count as its echo. */
+const ECHO_LENGTH = 20;
+
+/** The first line of a server's message, cut to 300 characters; empty where it repeats part of the prompt. */
+export function quotable(message: string, input: readonly ChatMessage[], secrets: readonly string[]): string {
+  // pydantic (vLLM, SGLang, FastAPI gateways) appends the offending value to its messages.
+  const valueAt = message.search(/["']?\binput(_value)?["']?\s*[:=]/);
+  const ownWords = valueAt === -1 ? message : message.slice(0, valueAt);
+  const line = (ownWords.trimStart().split(/[\r\n]/, 1)[0] ?? "").slice(0, MESSAGE_LENGTH).trim();
+  return echoes(line, input) ? "" : withoutSecrets(line, secrets);
+}
+
+/** A server's answer for the failed row: cut to 64 Ki characters, keys replaced. */
+export function rawResponse(text: string, secrets: readonly string[]): string {
+  return withoutSecrets(text.slice(0, RAW_LENGTH), secrets);
+}
+
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  let safe = text;
+  for (const secret of secrets) safe = safe.replaceAll(secret, "[secret]");
+  return safe;
+}
+
+function echoes(line: string, input: readonly ChatMessage[]): boolean {
+  // Compared by letters and digits alone, so that quoting and escaping don't hide an echo.
+  const said = onlyWords(line.replace(/\\./g, ""));
+  for (const { content } of input) {
+    const prompt = onlyWords(typeof content === "string" ? content : JSON.stringify(content ?? ""));
+    if (prompt.length < ECHO_LENGTH) {
+      if (prompt.length >= 4 && said.includes(prompt)) return true;
+      continue;
+    }
+    for (let start = 0; start + ECHO_LENGTH <= said.length; start++) {
+      if (prompt.includes(said.slice(start, start + ECHO_LENGTH))) return true;
+    }
+  }
+  return false;
+}
+
+function onlyWords(text: string): string {
+  return text.replace(/[^\p{L}\p{N}]+/gu, "");
+}
