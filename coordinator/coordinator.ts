@@ -1,0 +1,329 @@
+/**
+ * The coordinator: plans shards, hands them out within a window, and sees to it that every one of them lands.
+ *
+ *   planned ──► dispatched ──► opened ──► complete ──► landed
+ *      ▲            │ nobody works on it, or its rows are committed but not received
+ *      └────────────┘ the reconciler: level-triggered, it looks at what is, never at what happened
+ *
+ * The window counts rows that no worker has taken yet, so that back-pressure reaches the input's reader.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { Bell } from "../shared/bell.ts";
+import { decodeCommitRecord, encodeCommitRecord, type CommitRecord } from "../shared/protocol/commit-record.ts";
+import type { StepListener } from "../shared/protocol/protocol-step.ts";
+import { encodeShardMessage } from "../shared/protocol/shard-message.ts";
+import { PROTOCOL_VERSION } from "../shared/protocol/version.ts";
+import { Bitmap } from "../shared/rows/bitmap.ts";
+import { TransportError, type JobKey, type Transport } from "../shared/transport/transport.ts";
+import type { RowSource } from "./input/row-source.ts";
+import type { OwnedOutput } from "./output/output-directory.ts";
+import { countOfRanges } from "./output/shard-ranges.ts";
+import { planShards, rereadShard, type PlannedShard } from "./plan-shards.ts";
+import type { ShardTable } from "./shard-table.ts";
+import { Lander, type LandingPlan } from "./sink/lander.ts";
+import { Sink } from "./sink/sink.ts";
+
+export interface CoordinatorOptions {
+  readonly transport: Transport;
+  readonly job: JobKey;
+  readonly source: RowSource;
+  readonly table: ShardTable;
+  readonly output: OwnedOutput;
+  readonly landing: LandingPlan;
+  readonly partAgeMs: number;
+  readonly ordered: boolean;
+  readonly shardRows: number;
+  readonly shardBytes: number;
+  readonly offset: number;
+  readonly limit: number | null;
+  readonly verifyAll: boolean;
+  /** Rows that may wait in the queue for a worker. */
+  readonly windowRows: number;
+  readonly leaseMs: number;
+  /** How often shards that nobody seems to work on are looked after. */
+  readonly reconcileMs: number;
+  readonly onFault: (error: unknown) => void;
+  readonly onStep?: StepListener | undefined;
+}
+
+interface Dispatched {
+  readonly rows: number;
+  readonly atMs: number;
+  /** Openings up to this one are of an earlier dispatch, read late from the log. */
+  readonly afterEpoch: number;
+  opened: boolean;
+}
+
+export class Coordinator {
+  readonly #options: CoordinatorOptions;
+  readonly #only: ReadonlyMap<number, string> | null;
+  readonly #sink: Sink;
+  readonly #stopped = new AbortController();
+  readonly #dispatched = new Map<number, Dispatched>();
+  #waitingRows = 0;
+  #unlandedBefore = 0;
+  #total: number | null = null;
+  #planning: Promise<void> = Promise.resolve();
+  #reconciling: Promise<void> = Promise.resolve();
+  readonly #bell = new Bell();
+  /** The last opening of shards that an earlier run opened. */
+  readonly #epochs = new Map<number, number>();
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options;
+    const { retry } = options.output.manifest;
+    this.#only = retry === null ? null : new Map(retry.only);
+    this.#sink = new Sink({
+      transport: options.transport,
+      job: options.job,
+      output: options.output,
+      plan: options.landing,
+      partBytes: options.landing.partBytes,
+      partAgeMs: options.partAgeMs,
+      signal: this.#stopped.signal,
+      shape: (shard) => this.#shapeOf(shard),
+      onOpened: (shard, epoch) => this.#opened(shard, epoch),
+      onComplete: (shard) => this.#completed(shard),
+      onFault: options.onFault,
+      onStep: options.onStep,
+    });
+  }
+
+  /** Rows that were committed but not landed when this run began. */
+  get unlandedBefore(): number {
+    return this.#unlandedBefore;
+  }
+
+  /** Failed rows are being run again. */
+  get isRetry(): boolean {
+    return this.#only !== null;
+  }
+
+  /** Every shard has been handed out. */
+  get hasDispatchedAll(): boolean {
+    return this.#total !== null;
+  }
+
+  /** Rows of the job, once the input was read to its end or its limit. */
+  get total(): number | null {
+    return this.#total;
+  }
+
+  /** About how many rows the job has, from how much of the input the planned shards take; null while that says nothing. */
+  get estimatedTotal(): number | null {
+    const { source, table, offset, limit } = this.#options;
+    const { last } = table;
+    const all = last === null ? null : source.estimateRows(last.firstRow, last.offset);
+    return all === null ? null : Math.max(0, Math.min(all - offset, limit ?? Infinity));
+  }
+
+  /** Runs until every row has landed. Rejects when stopped before, or with what `onFault` was told of. */
+  async run(): Promise<void> {
+    await this.#sink.start();
+    this.#planning = this.#plan();
+    this.#reconciling = this.#reconcile().catch((error: unknown) => {
+      if (!this.#stopped.signal.aborted) this.#options.onFault(error);
+    });
+    await this.#planning;
+    while (!this.#isComplete()) await this.#changed();
+    await this.#sink.landRest();
+    // A batch that was lost puts its shard back; once more round until all has landed.
+    while (!this.#isLanded()) {
+      await this.#changed();
+      if (this.#isComplete()) await this.#sink.landRest();
+    }
+    await this.#finish();
+  }
+
+  /** Stops planning and reading; lands what is complete when `land` says so. Idempotent. */
+  async stop(options: { readonly land: boolean }): Promise<void> {
+    if (options.land && !this.#stopped.signal.aborted) await this.#sink.landRest();
+    this.#stopped.abort(new Error("The coordinator was stopped."));
+    this.#bell.ring();
+    await Promise.allSettled([this.#planning, this.#reconciling, this.#sink.stop()]);
+  }
+
+  async #finish(): Promise<void> {
+    const { output, landing, ordered, transport, job } = this.#options;
+    const lander = new Lander({ transport, output, plan: landing, onStep: this.#options.onStep });
+    if (output.manifest.parts.length === 0) await lander.landNothing();
+    if (ordered) await lander.orderParts();
+    await transport.log.drop(job);
+    await transport.results.dropJob(job);
+  }
+
+  async #plan(): Promise<void> {
+    const { source, table, shardRows, shardBytes, offset, limit, verifyAll } = this.#options;
+    const needed = await this.#neededShards();
+    const shards = planShards({
+      source,
+      table,
+      shardRows,
+      shardBytes,
+      offset,
+      limit,
+      known: this.#only === null ? null : (this.#options.output.manifest.plan.total ?? 0),
+      isNeeded: (shard) => needed.has(shard),
+      verifyAll,
+      signal: this.#stopped.signal,
+    });
+    for (let next = await shards.next(); ; next = await shards.next()) {
+      if (next.done === true) {
+        this.#total = next.value.total;
+        break;
+      }
+      await this.#dispatch(next.value);
+    }
+    const { total } = this;
+    if (this.#only === null && this.#options.output.manifest.plan.total !== total) {
+      await this.#options.output.change((manifest) => ({ plan: { ...manifest.plan, total } }));
+    }
+  }
+
+  /** Shards of the table that are neither landed nor complete in the log. */
+  async #neededShards(): Promise<ReadonlySet<number>> {
+    const { table, transport, job } = this.#options;
+    const needed = new Set<number>();
+    for (let shard = 0; shard < table.length; shard++) {
+      if (this.#shapeOf(shard) === null || this.#sink.isLanded(shard)) continue;
+      const done = this.#sink.progressOf(shard)?.received.copy() ?? this.#emptyProgress(shard);
+      const tail = await transport.log.tail(job, shard);
+      if (tail !== null) {
+        const record = decodeCommitRecord(tail.body);
+        this.#epochs.set(shard, record.epoch);
+        done.addAll(Bitmap.fromText(done.size, record.done));
+      }
+      this.#unlandedBefore += done.without(this.#emptyProgress(shard)).count;
+      if (!done.isFull) needed.add(shard);
+    }
+    return needed;
+  }
+
+  async #dispatch({ entry, input }: PlannedShard): Promise<void> {
+    const { windowRows } = this.#options;
+    while (this.#waitingRows > 0 && this.#waitingRows + entry.rows > windowRows) await this.#changed();
+    const afterEpoch = this.#epochs.get(entry.shard) ?? 0;
+    this.#dispatched.set(entry.shard, { rows: entry.rows, atMs: performance.now(), afterEpoch, opened: false });
+    this.#waitingRows += entry.rows;
+    await this.#put({ entry, input });
+  }
+
+  async #put({ entry, input }: PlannedShard, again = false): Promise<void> {
+    const { transport, job } = this.#options;
+    const { shard, firstRow, rows } = entry;
+    for (;;) {
+      this.#stopped.signal.throwIfAborted();
+      try {
+        if (again) await transport.inputs.drop(job, shard);
+        const ref = await transport.inputs.put(job, shard, input);
+        const message = encodeShardMessage({ shard, firstRow, rows, input: ref, only: this.#only?.get(shard) ?? null });
+        if (again) await transport.tasks.replace(job, shard, message);
+        else await transport.tasks.put(job, shard, message);
+        return;
+      } catch (error) {
+        if (!(error instanceof TransportError) || !["full", "unknown", "unreachable"].includes(error.fault))
+          throw error;
+        await delay(100, undefined, { signal: this.#stopped.signal });
+      }
+    }
+  }
+
+  #opened(shard: number, epoch: number): void {
+    const dispatched = this.#dispatched.get(shard);
+    if (dispatched === undefined || dispatched.opened || epoch <= dispatched.afterEpoch) return;
+    dispatched.opened = true;
+    this.#waitingRows -= dispatched.rows;
+    // The worker has the rows now; should it die, they are read from the input again.
+    void this.#options.transport.inputs.drop(this.#options.job, shard).catch(this.#options.onFault);
+    this.#bell.ring();
+  }
+
+  #completed(shard: number): void {
+    const dispatched = this.#dispatched.get(shard);
+    if (dispatched !== undefined && !dispatched.opened) this.#waitingRows -= dispatched.rows;
+    this.#dispatched.delete(shard);
+    this.#bell.ring();
+  }
+
+  /** Repairs what any part may have lost: tasks, inputs and batches. */
+  async #reconcile(): Promise<void> {
+    const { signal } = this.#stopped;
+    for (;;) {
+      await delay(this.#options.reconcileMs, undefined, { signal });
+      for (const shard of new Set([...this.#dispatched.keys(), ...this.#sink.openShards])) await this.#repair(shard);
+    }
+  }
+
+  async #repair(shard: number): Promise<void> {
+    const { transport, job, source, table, leaseMs } = this.#options;
+    const progress = this.#sink.progressOf(shard);
+    const activeAtMs = Math.max(this.#dispatched.get(shard)?.atMs ?? 0, progress?.activeAtMs ?? 0);
+    if (performance.now() - activeAtMs < leaseMs || (await transport.tasks.isPending(job, shard))) return;
+    const entry = table.get(shard);
+    if (entry === undefined || this.#sink.isLanded(shard)) return;
+    const tail = await transport.log.tail(job, shard);
+    if (tail !== null && progress !== null) {
+      const record = decodeCommitRecord(tail.body);
+      if (!Bitmap.fromText(record.size, record.done).without(progress.received).isEmpty) {
+        await transport.log.append(job, shard, tail.position, reopenRecord(record, progress.received));
+      }
+    }
+    await this.#put({ entry, input: await rereadShard(source, entry, this.#stopped.signal) }, true);
+    this.#dispatched.set(shard, { rows: entry.rows, atMs: performance.now(), afterEpoch: 0, opened: true });
+  }
+
+  #shapeOf(shard: number) {
+    const entry = this.#options.table.get(shard);
+    if (entry === undefined) return null;
+    if (this.#only === null) return { firstRow: entry.firstRow, rows: entry.rows, only: null };
+    const only = this.#only.get(shard);
+    return only === undefined
+      ? null
+      : { firstRow: entry.firstRow, rows: entry.rows, only: Bitmap.fromText(entry.rows, only) };
+  }
+
+  /** What counts as received of a shard from the start: in a retry, all but the rows that are run again. */
+  #emptyProgress(shard: number): Bitmap {
+    const { rows = 0, only = null } = this.#shapeOf(shard) ?? {};
+    return only === null ? new Bitmap(rows) : Bitmap.full(rows).without(only);
+  }
+
+  #shardCount(): number {
+    return this.#only === null ? this.#options.table.length : this.#only.size;
+  }
+
+  #landedCount(): number {
+    const { landed, retry } = this.#options.output.manifest;
+    return countOfRanges(retry === null ? landed : retry.landed);
+  }
+
+  #isComplete(): boolean {
+    return this.#isLanded() || this.#sink.completeCount + this.#landedCount() >= this.#shardCount();
+  }
+
+  #isLanded(): boolean {
+    return this.#landedCount() >= this.#shardCount();
+  }
+
+  /** Waits for the next thing that may matter to `run` and `#dispatch`. */
+  async #changed(): Promise<void> {
+    this.#stopped.signal.throwIfAborted();
+    await this.#bell.heard();
+    this.#stopped.signal.throwIfAborted();
+  }
+}
+
+/** Takes back rows that are committed but were never received: whoever runs the shard is fenced, the rows are to be run again. */
+function reopenRecord(tail: CommitRecord, received: Bitmap): Uint8Array {
+  return encodeCommitRecord({
+    type: "reopen",
+    version: PROTOCOL_VERSION,
+    epoch: tail.epoch + 1,
+    nonce: "reconciler",
+    index: 0,
+    size: tail.size,
+    done: received.toText(),
+    lost: tail.lost,
+    suspect: tail.suspect,
+  });
+}

@@ -1,0 +1,75 @@
+/** What the sink has received of a shard that is not landed: rows by bitmap, and where their batches lie. */
+import { Bitmap } from "../../shared/rows/bitmap.ts";
+import type { BlobRef } from "../../shared/transport/transport.ts";
+
+/** A batch, in the result store or in a spill file. */
+export type BatchPlace =
+  | { readonly kind: "stored"; readonly ref: BlobRef; readonly bytes: number }
+  | { readonly kind: "spilled"; readonly file: string; readonly offset: number; readonly bytes: number };
+
+export interface Piece {
+  readonly place: BatchPlace;
+  /** Rows to take from this batch. */
+  readonly fresh: Bitmap;
+  /** The batch holds rows besides, that were received before. */
+  readonly partial: boolean;
+}
+
+export class ShardProgress {
+  readonly shard: number;
+  readonly firstRow: number;
+  /** Positions that count as received from the start: a retry runs only some of a shard's rows. */
+  readonly received: Bitmap;
+  pieces: Piece[] = [];
+  /** When the newest record was seen, on the monotonic clock. */
+  activeAtMs: number;
+  completedAtMs: number | null = null;
+
+  constructor(shard: {
+    readonly shard: number;
+    readonly firstRow: number;
+    readonly received: Bitmap;
+    readonly nowMs: number;
+  }) {
+    this.shard = shard.shard;
+    this.firstRow = shard.firstRow;
+    this.received = shard.received;
+    this.activeAtMs = shard.nowMs;
+  }
+
+  get isComplete(): boolean {
+    return this.received.isFull;
+  }
+
+  get bytes(): number {
+    return this.pieces.reduce((sum, piece) => sum + piece.place.bytes, 0);
+  }
+
+  /** Bytes that lie in the result store. */
+  get storedBytes(): number {
+    return this.pieces.reduce((sum, { place }) => sum + (place.kind === "stored" ? place.bytes : 0), 0);
+  }
+
+  /** Takes a record's batches; false when it has all of their rows already. */
+  add(own: Bitmap, places: readonly BatchPlace[]): boolean {
+    const fresh = own.without(this.received);
+    if (fresh.isEmpty) return false;
+    const partial = places.length > 1 || fresh.count !== own.count;
+    for (const place of places) this.pieces.push({ place, fresh, partial });
+    this.received.addAll(fresh);
+    return true;
+  }
+
+  /** Takes a batch that an earlier owner spilled. */
+  restore(fresh: Bitmap, place: BatchPlace): void {
+    this.pieces.push({ place, fresh, partial: true });
+    this.received.addAll(fresh);
+  }
+
+  /** Takes back what a lost batch was to bring. */
+  lose(piece: Piece): void {
+    this.pieces = this.pieces.filter((other) => other.fresh !== piece.fresh);
+    this.received.removeAll(piece.fresh);
+    this.completedAtMs = null;
+  }
+}

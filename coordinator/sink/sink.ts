@@ -1,0 +1,239 @@
+/**
+ * The sink: the single writer of the output. It reads the commit log in order, notes what it received by bitmap, and turns
+ * complete shards into parts.
+ *
+ *   log entry ──► received (bitmap, place of the batch) ──► complete ──► landing: part written, linked, manifest ──► dropped
+ *                    │ the result store fills up: batches of open shards are spilled to disk and count as received
+ *
+ * Batches are dropped only after the manifest that makes them needless is in place; the cursor in the manifest has nothing
+ * unlanded before it. Messages: log entries, ticks and `landRest`; landings follow one another.
+ */
+import { batchRefs, decodeCommitRecord } from "../../shared/protocol/commit-record.ts";
+import type { StepListener } from "../../shared/protocol/protocol-step.ts";
+import { Bitmap } from "../../shared/rows/bitmap.ts";
+import type { JobKey, LogEntry, Position, Transport } from "../../shared/transport/transport.ts";
+import { rangesHave } from "../output/shard-ranges.ts";
+import type { OwnedOutput } from "../output/output-directory.ts";
+import { chooseLanding } from "./choose-landing.ts";
+import { Lander, LostBatch, type LandingPlan } from "./lander.ts";
+import { ShardProgress } from "./shard-progress.ts";
+import { dropNeedlessSpills, spill } from "./spill.ts";
+
+const TICK_MS = 1_000;
+/** Share of the result store's budget at which complete shards are landed early, and then open ones spilled. */
+const FILLING = 0.6;
+const STILL_FILLING = 0.4;
+/** Log entries behind the oldest open shard's at which that shard is spilled, so that memory does not follow the log. */
+const MOST_UNSETTLED = 20_000;
+
+export interface SinkOptions {
+  readonly transport: Transport;
+  readonly job: JobKey;
+  readonly output: OwnedOutput;
+  readonly plan: LandingPlan;
+  readonly partBytes: number;
+  readonly partAgeMs: number;
+  readonly signal: AbortSignal;
+  /** What of a shard is to be run: null for all of it. */
+  readonly shape: (
+    shard: number,
+  ) => { readonly firstRow: number; readonly rows: number; readonly only: Bitmap | null } | null;
+  readonly onOpened: (shard: number, epoch: number) => void;
+  readonly onComplete: (shard: number) => void;
+  readonly onFault: (error: unknown) => void;
+  readonly onStep?: StepListener | undefined;
+}
+
+export class Sink {
+  readonly #options: SinkOptions;
+  readonly #open = new Map<number, ShardProgress>();
+  readonly #lander: Lander;
+  readonly #tick: NodeJS.Timeout;
+  /** Entries in the log's order, until all before them are landed. */
+  #unsettled: { readonly shard: number; readonly position: Position }[] = [];
+  #cursor: Position | null = null;
+  #work: Promise<void> = Promise.resolve();
+  #reading: Promise<void> = Promise.resolve();
+  /** Shards whose log was trimmed at the last landing, to be forgotten at the next: a stale task must still meet a tail. */
+  #forgettable: readonly number[] = [];
+
+  constructor(options: SinkOptions) {
+    this.#options = options;
+    this.#lander = new Lander(options);
+    this.#tick = setInterval(() => this.#enqueue(() => this.#landWhatIsDue(false)), TICK_MS);
+    this.#tick.unref();
+  }
+
+  /** Takes up where the manifest ends: spilled batches first, then the log from the cursor on. */
+  async start(): Promise<void> {
+    const { transport, job, output, signal, onFault } = this.#options;
+    for (const { file, batches } of output.manifest.spills) {
+      for (const { shard, own, offset, bytes } of batches) {
+        const progress = this.#progressOf(shard);
+        progress?.restore(Bitmap.fromText(progress.received.size, own), { kind: "spilled", file, offset, bytes });
+      }
+    }
+    for (const progress of this.#open.values()) this.#noteComplete(progress);
+    const cursor = output.manifest.cursor as Position | null;
+    // A log that was rolled back is read from its start: bitmaps make that idempotent.
+    this.#cursor = cursor !== null && (await transport.log.verify(job, cursor)) ? cursor : null;
+    this.#reading = this.#read(signal).catch((error: unknown) => {
+      if (!signal.aborted) onFault(error);
+    });
+  }
+
+  isLanded(shard: number): boolean {
+    const { landed, retry } = this.#options.output.manifest;
+    return rangesHave(retry === null ? landed : retry.landed, shard);
+  }
+
+  /** Shards that are complete and wait to be landed. */
+  get completeCount(): number {
+    let complete = 0;
+    for (const progress of this.#open.values()) if (progress.completedAtMs !== null) complete += 1;
+    return complete;
+  }
+
+  /** Shards of which something is known but rows are missing. */
+  get openShards(): readonly number[] {
+    return [...this.#open.values()].flatMap((progress) => (progress.completedAtMs === null ? [progress.shard] : []));
+  }
+
+  /** What was received of a shard; null for one that is landed or of which nothing is known. */
+  progressOf(shard: number): ShardProgress | null {
+    return this.#open.get(shard) ?? null;
+  }
+
+  /** Lands every complete shard, whatever its size. */
+  landRest(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#enqueue(async () => {
+        await this.#landWhatIsDue(true).then(resolve, (error: unknown) => {
+          reject(error as Error);
+          throw error;
+        });
+      });
+    });
+  }
+
+  /** Stops reading and waits for a landing that is under way. The `signal` must be aborted before. */
+  async stop(): Promise<void> {
+    clearInterval(this.#tick);
+    await this.#reading;
+    await this.#work;
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const { transport, job } = this.#options;
+    for await (const entry of transport.log.read(job, this.#cursor, signal)) this.#receive(entry);
+  }
+
+  #receive(entry: LogEntry): void {
+    const { shard, position } = entry;
+    this.#unsettled.push({ shard, position });
+    const record = decodeCommitRecord(entry.body);
+    const progress = this.#progressOf(shard);
+    if (progress === null) return;
+    progress.activeAtMs = performance.now();
+    if (record.type === "open") this.#options.onOpened(shard, record.epoch);
+    if (record.type !== "rows") return;
+    const own = Bitmap.fromText(record.size, record.own);
+    const refs = batchRefs(record);
+    progress.add(
+      own,
+      refs.map((ref) => ({ kind: "stored" as const, ref, bytes: Math.ceil(record.bytes / refs.length) })),
+    );
+    this.#noteComplete(progress);
+  }
+
+  #noteComplete(progress: ShardProgress): void {
+    if (!progress.isComplete || progress.completedAtMs !== null) return;
+    progress.completedAtMs = performance.now();
+    this.#options.onComplete(progress.shard);
+    this.#enqueue(() => this.#landWhatIsDue(false));
+  }
+
+  #progressOf(shard: number): ShardProgress | null {
+    const known = this.#open.get(shard);
+    if (known !== undefined) return known;
+    const shape = this.#options.shape(shard);
+    if (shape === null || this.isLanded(shard)) return null;
+    const received = shape.only === null ? new Bitmap(shape.rows) : Bitmap.full(shape.rows).without(shape.only);
+    const progress = new ShardProgress({ shard, firstRow: shape.firstRow, received, nowMs: performance.now() });
+    this.#open.set(shard, progress);
+    return progress;
+  }
+
+  #enqueue(task: () => Promise<void>): void {
+    this.#work = this.#work.then(task).catch((error: unknown) => {
+      if (!this.#options.signal.aborted) this.#options.onFault(error);
+    });
+  }
+
+  async #landWhatIsDue(everything: boolean): Promise<void> {
+    const { transport, partBytes, partAgeMs } = this.#options;
+    const { bytes, budgetBytes } = await transport.results.usage();
+    const filling = bytes > FILLING * budgetBytes;
+    const complete = [...this.#open.values()].flatMap((progress) =>
+      progress.completedAtMs === null
+        ? []
+        : [{ shard: progress.shard, bytes: progress.bytes, completedAtMs: progress.completedAtMs }],
+    );
+    if (complete.length > 0) {
+      const groups = chooseLanding(complete, {
+        partBytes,
+        partAgeMs,
+        nowMs: performance.now(),
+        everything: everything || filling,
+        isLanded: (shard) => this.isLanded(shard),
+      });
+      for (const group of groups) await this.#land(group);
+    }
+    if (filling || this.#unsettled.length > MOST_UNSETTLED) await this.#spillOpenShards();
+  }
+
+  async #land(shards: readonly number[]): Promise<void> {
+    const { transport, job, output, onStep } = this.#options;
+    const pieces = shards.flatMap((shard) => this.#open.get(shard) ?? []);
+    const spillsBefore = output.manifest.spills.map(({ file }) => file);
+    const { cursor, rest } = this.#settledBy(new Set(shards));
+    try {
+      await this.#lander.land(pieces, cursor);
+    } catch (error) {
+      if (!(error instanceof LostBatch)) throw error;
+      // The rows are to be run again; the reconciler sees that they are committed but not received.
+      error.progress.lose(error.piece);
+      return;
+    }
+    this.#cursor = cursor;
+    this.#unsettled = rest;
+    for (const shard of shards) this.#open.delete(shard);
+    for (const shard of this.#forgettable) await transport.log.forget(job, shard);
+    for (const shard of shards) {
+      await transport.results.drop(job, shard);
+      await transport.log.trim(job, shard);
+    }
+    this.#forgettable = shards;
+    await dropNeedlessSpills(output, spillsBefore);
+    onStep?.("batches-dropped");
+  }
+
+  /** The low-water mark once these shards are landed, and the entries behind it. */
+  #settledBy(landing: ReadonlySet<number>) {
+    const first = this.#unsettled.findIndex(
+      ({ shard }) => !landing.has(shard) && (this.#open.get(shard)?.storedBytes ?? 0) > 0,
+    );
+    const settled = first === -1 ? this.#unsettled.length : first;
+    return { cursor: this.#unsettled[settled - 1]?.position ?? this.#cursor, rest: this.#unsettled.slice(settled) };
+  }
+
+  async #spillOpenShards(): Promise<void> {
+    const { transport, job, output, onStep } = this.#options;
+    const { bytes, budgetBytes } = await transport.results.usage();
+    if (bytes <= STILL_FILLING * budgetBytes && this.#unsettled.length <= MOST_UNSETTLED) return;
+    const open = [...this.#open.values()].filter(
+      (progress) => progress.completedAtMs === null && progress.storedBytes > 0,
+    );
+    await spill(open, { transport, job, output, onStep });
+  }
+}

@@ -1,0 +1,15 @@
+/** How the engine paces and bounds itself: fixed in production, and no part of the spec; tests shorten and shrink it. */
+import type { Transport } from "../shared/transport/transport.ts";
+
+export interface EngineSettings {
+  /** How long a claim lasts without a beat, and how long a shard may be silent before it is looked after. */
+  readonly leaseMs?: number;
+  /** How often shards are looked after. */
+  readonly reconcileMs?: number;
+  /** Most bytes of result batches in the embedded transport. */
+  readonly resultsBudgetBytes?: number;
+  /** At which size a file of the embedded log is closed. */
+  readonly segmentBytes?: number;
+  /** Puts something, such as injected faults, between the engine and its transport. */
+  readonly wrapTransport?: (transport: Transport) => Transport;
+}

@@ -1,0 +1,45 @@
+import type { Manifest } from "../coordinator/output/manifest.ts";
+import type { JobOutcome, JobReport } from "../shared/observe/job-report.ts";
+import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
+import type { Ending } from "./execute-job.ts";
+import { failuresOf, rowsOf, sumCalls } from "./job-numbers.ts";
+import type { PreparedJob } from "./prepare-job.ts";
+import type { ProgressMeter } from "./progress-meter.ts";
+
+/** The closing report of a run; without `run`, of a job that was finished before. */
+export function reportOf(facts: {
+  readonly root: string;
+  readonly loaded: LoadedSpec;
+  readonly manifest: Manifest;
+  readonly run?: { readonly job: PreparedJob; readonly ending: Ending; readonly meter: ProgressMeter };
+}): JobReport {
+  const { root, loaded, manifest, run } = facts;
+  const rows = rowsOf(manifest);
+  const elapsedMs = run?.meter.elapsedMs ?? 0;
+  const done = run?.meter.rows ?? 0;
+  return {
+    version: 1,
+    job: manifest.job.id,
+    name: manifest.job.name,
+    outcome: outcomeOf(run?.ending ?? { kind: "finished" }, rows.failed),
+    output: root,
+    format: loaded.spec.output.format,
+    parts: manifest.parts.length,
+    bytes: manifest.parts.reduce((sum, part) => sum + part.bytes, 0),
+    rows: { ...rows, total: manifest.plan.total },
+    run: {
+      rows: done,
+      elapsedMs,
+      calls: sumCalls(run?.job.gateways ?? []),
+      rowsPerSecond: elapsedMs > 0 ? (done / elapsedMs) * 1_000 : 0,
+      slotUse: run?.meter.slotUse ?? null,
+    },
+    failures: failuresOf(manifest.failed),
+    error: manifest.error,
+  };
+}
+
+function outcomeOf(ending: Ending, failed: number): JobOutcome {
+  if (ending.kind !== "finished") return ending.kind;
+  return failed > 0 ? "finished-with-failed-rows" : "finished";
+}

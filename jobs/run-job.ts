@@ -1,0 +1,179 @@
+/** Runs a job: begins it, resumes it, or extends it, whatever its output says. */
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import { findInputFiles } from "../coordinator/input/input-files.ts";
+import type { Manifest } from "../coordinator/output/manifest.ts";
+import { OwnedOutput, readManifest } from "../coordinator/output/output-directory.ts";
+import { TidingError } from "../shared/errors.ts";
+import type { JobProgress, JobReport } from "../shared/observe/job-report.ts";
+import type { StepListener } from "../shared/protocol/protocol-step.ts";
+import { fingerprintOf, type FingerprintDocument } from "../shared/spec/fingerprint.ts";
+import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
+import { readEmbeddedLog } from "../shared/transport/embedded/read-embedded-log.ts";
+import { checkInputFiles, differencesOf, documentOf, refuseOtherJob, wereTouched } from "./check-same-job.ts";
+import { checkParts } from "./check-parts.ts";
+import type { EngineSettings } from "./engine-settings.ts";
+import { executeJob } from "./execute-job.ts";
+import { storedSpec } from "./stored-spec.ts";
+import { reportOf } from "./job-report.ts";
+import { prepareJob, type PreparedJob } from "./prepare-job.ts";
+
+export interface RunJobOptions {
+  readonly loaded: LoadedSpec;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** First abort: drain (running requests finish within run.grace). */
+  readonly drain?: AbortSignal;
+  /** Stop now. */
+  readonly stop?: AbortSignal;
+  readonly onProgress?: (progress: JobProgress) => void;
+  /** Rare remarks for people: waiting for an endpoint, slots capped, took over from a dead run. */
+  readonly onNotice?: (notice: string) => void;
+  /** For a chaos driver: called at each step of the commit protocol. */
+  readonly onStep?: StepListener;
+  /** How long a silent owner of the output is watched before it is taken for dead. 10 s when absent. */
+  readonly takeoverMs?: number;
+  /** For tests. */
+  readonly settings?: EngineSettings;
+}
+
+/**
+ * Runs a job, or resumes or extends it. Throws `TidingError` for what went wrong before anything ran; later errors are in
+ * the report.
+ */
+export async function runJob(options: RunJobOptions): Promise<JobReport> {
+  const { loaded, environment, onNotice } = options;
+  const stop = options.stop ?? new AbortController().signal;
+  const drain = options.drain ?? new AbortController().signal;
+  const root = path.resolve(loaded.folder, loaded.spec.output.path);
+  const found = await readManifest(root);
+  const manifest = found !== null && (await isUntouched(root, found)) ? null : found;
+  if (manifest !== null) checkInputFiles(manifest, await findInputFiles(loaded.spec.input.path, loaded.folder));
+  await using job = await prepareJob(loaded, environment, { inputSchema: manifest?.plan.inputSchema });
+  if (manifest !== null) {
+    const differs = differencesOf(manifest.job.document as FingerprintDocument, documentOf(job, []), {
+      ignoreServed: true,
+    });
+    if (differs.length > 0) refuseOtherJob(root, differs);
+    refuseUnfinishedRetry(root, manifest);
+    await checkParts(root, manifest);
+    if (isFinished(manifest, loaded)) return reportOf({ root, loaded, manifest });
+  }
+  const asked = AbortSignal.any([stop, drain]);
+  const document = documentOf(job, await probe(job, asked, onNotice));
+  if (manifest !== null) {
+    const differs = differencesOf(manifest.job.document as FingerprintDocument, document, { ignoreServed: false });
+    if (differs.length > 0) refuseOtherJob(root, differs);
+  }
+  const output = await OwnedOutput.take(root, () => firstManifest(job, document), {
+    signal: asked,
+    onNotice,
+    onStep: options.onStep,
+    ...(options.takeoverMs === undefined ? {} : { takeoverMs: options.takeoverMs }),
+    discard: found !== null && manifest === null ? found.generation : null,
+  });
+  const limit = loaded.spec.input.limit ?? null;
+  if (output.manifest.plan.limit !== limit) {
+    await output.change(({ plan }) => ({ plan: { ...plan, limit, total: null } }));
+  }
+  const { ending, meter } = await executeJob({
+    job,
+    output,
+    verifyAll: manifest !== null && wereTouched(manifest, job.source.files),
+    drain,
+    stop,
+    onProgress: options.onProgress,
+    onNotice,
+    onStep: options.onStep,
+    settings: options.settings,
+  });
+  return reportOf({ root, loaded, manifest: output.manifest, run: { job, ending, meter } });
+}
+
+export async function probe(job: PreparedJob, signal: AbortSignal, onNotice: RunJobOptions["onNotice"]) {
+  const waiting = setInterval(() => {
+    for (const gateway of job.gateways) {
+      const notice = gateway.waitingFor();
+      if (notice !== null) onNotice?.(notice);
+    }
+  }, 5_000);
+  try {
+    const served = await job.probe(signal);
+    for (const advice of new Set(served.flat().flatMap((model) => model.advice ?? []))) onNotice?.(advice);
+    return served;
+  } finally {
+    clearInterval(waiting);
+  }
+}
+
+function firstManifest(job: PreparedJob, document: FingerprintDocument) {
+  const { spec, written, name, folder } = job.loaded;
+  return {
+    state: "running" as const,
+    error: null,
+    job: {
+      id: randomBytes(8).toString("hex"),
+      name,
+      createdAt: new Date().toISOString(),
+      fingerprint: fingerprintOf(document),
+      document: { ...document },
+      spec: storedSpec(written),
+      folder,
+      revisions: [],
+    },
+    plan: {
+      shardRows: spec.run.shard_rows,
+      shardBytes: spec.run.shard_bytes,
+      inputSchema: job.source.schema.map(({ name: column, type }) => ({ name: column, type })),
+      inputFiles: job.source.files.map((file) => ({ ...file })),
+      limit: spec.input.limit ?? null,
+      total: null,
+    },
+    taskColumns: null,
+    cursor: null,
+    parts: [],
+    failed: [],
+    landed: [],
+    spills: [],
+    retry: null,
+    rounds: 0,
+  };
+}
+
+/** A job that never committed a row can be begun anew with a changed spec: nothing would be lost. */
+async function isUntouched(root: string, manifest: Manifest): Promise<boolean> {
+  if (manifest.owner !== null || manifest.state === "finished") return false;
+  if (manifest.parts.length + manifest.failed.length + manifest.spills.length > 0) return false;
+  return !(await hasCommittedRows(root));
+}
+
+async function hasCommittedRows(root: string): Promise<boolean> {
+  const { tails } = await readEmbeddedLog(path.join(root, ".tiding", "log"));
+  return tails.some(({ body }) => !/"done":"A*=*"/.test(Buffer.from(body).toString()));
+}
+
+function refuseUnfinishedRetry(root: string, manifest: Manifest): void {
+  if (manifest.retry === null) return;
+  throw new TidingError("USAGE", "Failed rows of this job are being run again, and that is not finished.", {
+    place: root,
+    mend: `Finish it with: tiding retry ${root}`,
+  });
+}
+
+function isFinished(manifest: Manifest, { spec }: LoadedSpec): boolean {
+  const { total, limit } = manifest.plan;
+  const wanted = spec.input.limit ?? Infinity;
+  const planned = limit ?? Infinity;
+  if (wanted < planned && wanted < (total ?? Infinity)) {
+    const before = limit === null ? "none" : String(limit);
+    throw new TidingError(
+      "USAGE",
+      `input.limit is ${wanted}, and this job was begun with ${before}: a limit can be raised, not lowered.`,
+      {
+        place: "input.limit",
+        mend: "Choose another output.path for the smaller dataset.",
+      },
+    );
+  }
+  if (manifest.state !== "finished") return false;
+  return wanted === planned || (total !== null && total < Math.min(planned, wanted));
+}

@@ -1,0 +1,24 @@
+/** The spec as the manifest keeps it for `tiding retry`: without secrets, and so that loading it again changes nothing. */
+
+const REFERENCES_ALONE = /^(\w+ )?\$\{\w+\}$/;
+
+/**
+ * `${` of resolved texts is escaped, so that it is not taken for a variable again; references to secrets stay; headers
+ * that hold anything but a reference are left out.
+ */
+export function storedSpec(written: unknown): Record<string, unknown> {
+  return keep(written, []) as Record<string, unknown>;
+}
+
+function keep(value: unknown, path: readonly string[]): unknown {
+  const isSecret = path.at(-1) === "api_key" || path.at(-2) === "headers";
+  if (typeof value === "string") return isSecret ? value : value.replaceAll(/\$(?=\{[A-Za-z_])/g, "$$$$");
+  if (Array.isArray(value)) return value.map((item: unknown, index) => keep(item, [...path, String(index)]));
+  if (typeof value !== "object" || value === null) return value;
+  const kept: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) {
+    if (path.at(-1) === "headers" && !(typeof item === "string" && REFERENCES_ALONE.test(item))) continue;
+    kept[key] = keep(item, [...path, key]);
+  }
+  return kept;
+}

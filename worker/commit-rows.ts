@@ -1,0 +1,94 @@
+/** Finished rows of a shard to a committed result batch: encode, store, record. */
+import { setTimeout as delay } from "node:timers/promises";
+import { TidingError } from "../shared/errors.ts";
+import type { StepListener } from "../shared/protocol/protocol-step.ts";
+import { Bitmap } from "../shared/rows/bitmap.ts";
+import { encodeRowBatch } from "../shared/rows/row-batch.ts";
+import { ENGINE_COLUMNS, type EngineValues } from "../shared/rows/result-batch.ts";
+import type { RowSchema } from "../shared/rows/row-schema.ts";
+import { TransportError, type BlobRef, type JobKey, type Transport } from "../shared/transport/transport.ts";
+import type { FinishedRow, HeldShard } from "./held-shard.ts";
+
+const FULL_RETRY_MS = 50;
+
+export interface CommitTarget {
+  readonly transport: Transport;
+  readonly job: JobKey;
+  readonly schema: ResultSchema;
+  readonly signal: AbortSignal;
+  readonly onStep: StepListener | undefined;
+}
+
+/**
+ * Commits the rows. Waits while the result store is full. Rejects with `FENCED` when the shard was lost, and with
+ * whatever broke the store.
+ */
+export async function commitRows(
+  target: CommitTarget,
+  shard: HeldShard,
+  finished: readonly FinishedRow[],
+): Promise<void> {
+  const own = new Bitmap(shard.message.rows);
+  for (const { position } of finished) own.add(position);
+  const batches = encodeWithin(target, finished);
+  const refs: BlobRef[] = [];
+  let bytes = 0;
+  for (const batch of batches) {
+    refs.push(await storeBatch(target, shard.message.shard, batch));
+    bytes += batch.byteLength;
+  }
+  target.onStep?.("batch-stored");
+  await shard.owner.commit({ own, batches: refs, bytes });
+  target.onStep?.("batch-recorded");
+}
+
+/** A job's result batches: the dataset's columns and the engine's. Made once; its identity keeps encoding cheap. */
+export interface ResultSchema {
+  readonly columns: RowSchema;
+  readonly batch: RowSchema;
+}
+
+/** @param columns of the dataset, with `json` where a task's types are not declared. */
+export function resultSchema(columns: RowSchema): ResultSchema {
+  return { columns, batch: [...columns, ...ENGINE_COLUMNS] };
+}
+
+const ENGINE_FIELDS = ENGINE_COLUMNS.map(({ name }) => name.slice("tiding.".length) as keyof EngineValues);
+
+function encodeResultBatch(schema: ResultSchema, finished: readonly FinishedRow[]): Uint8Array {
+  const rows =
+    finished.length === 1 && finished[0] !== undefined ? finished[0].rows : finished.flatMap((row) => row.rows);
+  const values = schema.columns.map(({ name }) => rows.map((row) => row.values[name] ?? null));
+  const engine = ENGINE_FIELDS.map((field) => rows.map((row) => row.engine[field] ?? null));
+  return encodeRowBatch(schema.batch, [...values, ...engine], rows.length);
+}
+
+/** Cuts a batch that is too large for one body in halves. A single row that is too large fails. */
+function encodeWithin(target: CommitTarget, finished: readonly FinishedRow[]): readonly Uint8Array[] {
+  const batch = encodeResultBatch(target.schema, finished);
+  const limit = target.transport.capabilities.maxBodyBytes;
+  if (batch.byteLength <= limit) return [batch];
+  if (finished.length <= 1) {
+    throw new TidingError(
+      "INTERNAL",
+      `One row takes ${batch.byteLength} bytes; the transport carries ${limit} at most.`,
+      {
+        mend: "Leave large columns out with `input.columns`, or lower `max_new_tokens`.",
+      },
+    );
+  }
+  const half = Math.ceil(finished.length / 2);
+  return [...encodeWithin(target, finished.slice(0, half)), ...encodeWithin(target, finished.slice(half))];
+}
+
+async function storeBatch(target: CommitTarget, shard: number, batch: Uint8Array): Promise<BlobRef> {
+  for (;;) {
+    target.signal.throwIfAborted();
+    try {
+      return await target.transport.results.put(target.job, shard, batch);
+    } catch (error) {
+      if (!(error instanceof TransportError) || !["full", "unknown", "unreachable"].includes(error.fault)) throw error;
+      await delay(FULL_RETRY_MS, undefined, { signal: target.signal });
+    }
+  }
+}

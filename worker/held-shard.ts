@@ -1,0 +1,79 @@
+/** A shard that this worker holds: its rows until they are started, its finished rows until they are committed. */
+import { setMaxListeners } from "node:events";
+import type { ShardMessage } from "../shared/protocol/shard-message.ts";
+import { decodeRowBatch } from "../shared/rows/row-batch.ts";
+import { FAULT_COLUMN } from "../shared/rows/input-batch.ts";
+import type { RowValues } from "../shared/rows/row-schema.ts";
+import type { Claim } from "../shared/transport/transport.ts";
+import type { OutputRow } from "./row-run.ts";
+import type { ShardOwner } from "./shard-owner.ts";
+
+export interface UnstartedRow {
+  readonly position: number;
+  readonly rowId: number;
+  readonly values: RowValues;
+  /** Why the input row could not be read; such a row fails without a call. */
+  readonly fault: string | null;
+}
+
+export interface FinishedRow {
+  readonly position: number;
+  readonly rows: readonly OutputRow[];
+}
+
+export class HeldShard {
+  readonly message: ShardMessage;
+  readonly claim: Claim;
+  readonly owner: ShardOwner;
+  /** Aborts every row of the shard that is running. */
+  readonly abandoned = new AbortController();
+  /** Finished, not yet committed. */
+  finished: FinishedRow[] = [];
+  finishedBytes = 0;
+  running = 0;
+  /** Flushes of one shard follow one another. */
+  flushing: Promise<void> = Promise.resolve();
+  #names: readonly string[];
+  #columns: unknown[][];
+  #todo: number[];
+  #next = 0;
+
+  constructor(message: ShardMessage, claim: Claim, owner: ShardOwner, input: Uint8Array) {
+    this.message = message;
+    this.claim = claim;
+    this.owner = owner;
+    const decoded = decodeRowBatch(input);
+    this.#names = decoded.schema.map((column) => column.name);
+    this.#columns = decoded.columns;
+    this.#todo = [];
+    for (let position = 0; position < message.rows; position++) {
+      if (!owner.done.has(position)) this.#todo.push(position);
+    }
+    // Every row that runs listens on this one signal.
+    setMaxListeners(0, this.abandoned.signal);
+  }
+
+  get unstarted(): number {
+    return this.#todo.length - this.#next;
+  }
+
+  /** Every row is committed or waits for its commit. */
+  get isWorkedOff(): boolean {
+    return this.unstarted === 0 && this.running === 0;
+  }
+
+  next(): UnstartedRow | null {
+    const position = this.#todo[this.#next];
+    if (position === undefined) return null;
+    this.#next += 1;
+    const values: RowValues = {};
+    let fault: string | null = null;
+    for (const [index, name] of this.#names.entries()) {
+      const value = this.#columns[index]?.[position] ?? null;
+      if (name === FAULT_COLUMN) fault = value as string | null;
+      else values[name] = value;
+    }
+    if (this.unstarted === 0) this.#columns = [];
+    return { position, rowId: this.message.firstRow + position, values, fault };
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * One row through its steps. Steps of a row run one after the other; its generations run side by side; rows know
+ * nothing of each other. A row ends as output rows or as one failed row, and commits with all its generations.
+ */
+import { isTidingError, messageOf, TidingError } from "../shared/errors.ts";
+import { fitValue, MISFIT } from "../shared/rows/infer-type.ts";
+import type { EngineValues } from "../shared/rows/result-batch.ts";
+import type { RowValues } from "../shared/rows/row-schema.ts";
+import { deriveSeed } from "../shared/spec/seed.ts";
+import type { Generation, GenerateOptions, ChatMessage, TaskLLM } from "../shared/task/task.ts";
+import type { GatewayAnswer } from "./endpoints/gateway-call.ts";
+import type { Pipeline, PipelineStep } from "./pipeline.ts";
+
+/** Retry rounds are this far apart in the attempts that seeds derive from. */
+const SEEDS_PER_ROUND = 1_000;
+
+export interface OutputRow {
+  readonly values: RowValues;
+  readonly engine: EngineValues;
+}
+
+/** One call, as the `calls` of a row that made several record it. */
+interface CallRecord {
+  readonly step: string;
+  readonly generation: number;
+  readonly call: number;
+  readonly answer: GatewayAnswer;
+}
+
+interface Variant {
+  readonly values: RowValues;
+  readonly calls: readonly CallRecord[];
+}
+
+/**
+ * Runs a row. Resolves with its output rows, or with a single failed one; rejects only when `signal` was aborted or
+ * with an error that stops the job (classes `job`, `usage` and `engine`).
+ */
+export async function runRow(
+  row: { readonly rowId: number; readonly values: RowValues },
+  pipeline: Pipeline,
+  signal: AbortSignal,
+): Promise<readonly OutputRow[]> {
+  const startedAtMs = Date.now();
+  let variants: readonly Variant[] = [{ values: row.values, calls: [] }];
+  for (const step of pipeline.steps) {
+    const outcome = await runStep({ step, pipeline, rowId: row.rowId, variants, signal });
+    if ("failure" in outcome) {
+      signal.throwIfAborted();
+      const stops = isTidingError(outcome.failure) && ["job", "usage", "engine"].includes(outcome.failure.class);
+      if (stops) throw outcome.failure;
+      return [failedRow(row, { step: step.name, error: outcome.failure, calls: outcome.calls, startedAtMs })];
+    }
+    variants = outcome.variants;
+  }
+  return variants.map((variant, generation) => ({
+    values: variant.values,
+    engine: engineValues(row.rowId, generation, variant.calls, startedAtMs),
+  }));
+}
+
+type StepOutcome =
+  | { readonly variants: readonly Variant[] }
+  | { readonly failure: unknown; readonly calls: readonly CallRecord[] };
+
+async function runStep(run: {
+  readonly step: PipelineStep;
+  readonly pipeline: Pipeline;
+  readonly rowId: number;
+  readonly variants: readonly Variant[];
+  readonly signal: AbortSignal;
+}): Promise<StepOutcome> {
+  const { step, variants } = run;
+  const [single] = variants;
+  if (single !== undefined && variants.length === 1 && step.numGenerations === 1) {
+    const calls: CallRecord[] = [];
+    try {
+      const values = await runTask({ ...run, values: single.values, generation: 0, calls });
+      return { variants: [{ values: joinValues(single.values, values), calls: joinCalls(single.calls, calls) }] };
+    } catch (error) {
+      return { failure: error, calls: joinCalls(single.calls, calls) };
+    }
+  }
+  const next: Variant[] = [];
+  for (const [index, outcome] of (
+    await Promise.allSettled(variants.map((variant, at) => fanOut(run, variant, at)))
+  ).entries()) {
+    if (outcome.status === "rejected") throw outcome.reason;
+    const variant = variants[index];
+    const { answers, failures, calls } = outcome.value;
+    const [firstFailure] = failures;
+    const failed = firstFailure !== undefined && (!step.keepPartial || answers.length === 0);
+    if (variant === undefined || failed) return { failure: firstFailure, calls };
+    if (!step.groupGenerations) {
+      for (const answer of answers) {
+        next.push({ values: joinValues(variant.values, answer.values), calls: joinCalls(variant.calls, answer.calls) });
+      }
+      continue;
+    }
+    const grouped: RowValues = {};
+    for (const { to } of step.outputs) grouped[to] = answers.map((answer) => answer.values[to] ?? null);
+    next.push({ values: joinValues(variant.values, grouped), calls: joinCalls(variant.calls, calls) });
+  }
+  return { variants: next };
+}
+
+interface FannedOut {
+  readonly answers: readonly Variant[];
+  readonly failures: readonly unknown[];
+  readonly calls: readonly CallRecord[];
+}
+
+async function fanOut(run: Parameters<typeof runStep>[0], variant: Variant, at: number): Promise<FannedOut> {
+  const { numGenerations } = run.step;
+  const perGeneration = Array.from({ length: numGenerations }, (): CallRecord[] => []);
+  const settled = await Promise.allSettled(
+    perGeneration.map((calls, index) =>
+      runTask({ ...run, values: variant.values, generation: at * numGenerations + index, calls }),
+    ),
+  );
+  const answers: Variant[] = [];
+  const failures: unknown[] = [];
+  for (const [index, outcome] of settled.entries()) {
+    if (outcome.status === "rejected") failures.push(outcome.reason);
+    else answers.push({ values: outcome.value, calls: perGeneration[index] ?? [] });
+  }
+  return { answers, failures: stoppersFirst(failures), calls: perGeneration.flat() };
+}
+
+/** An error that stops the job must not hide behind a sibling that merely failed its row. */
+function stoppersFirst(failures: readonly unknown[]): readonly unknown[] {
+  const rank = (error: unknown) =>
+    isTidingError(error) && error.class !== "row" && error.class !== "transient" ? 0 : 1;
+  return failures.toSorted((a, b) => rank(a) - rank(b));
+}
+
+async function runTask(run: {
+  readonly step: PipelineStep;
+  readonly pipeline: Pipeline;
+  readonly rowId: number;
+  readonly values: RowValues;
+  readonly generation: number;
+  readonly signal: AbortSignal;
+  /** Filled as calls are answered. */
+  readonly calls: CallRecord[];
+}): Promise<RowValues> {
+  const { step, pipeline, rowId, generation, signal, calls } = run;
+  const row: RowValues = { ...run.values };
+  for (const input in step.inputs) row[input] = run.values[step.inputs[input] as string];
+  const seedOf = (turn: number, call: number, answerAttempt: number) =>
+    deriveSeed({
+      jobSeed: pipeline.seed,
+      row: rowId,
+      step: step.index,
+      generation,
+      turn,
+      call,
+      answerAttempt: answerAttempt + pipeline.round * SEEDS_PER_ROUND,
+    });
+  const returned = await step.task.run({
+    row,
+    llm: taskLLM(step, { signal, generation, calls, seedOf }),
+    signal,
+    // Call -1 is nobody's, so that a task's own random choices are independent of its answers.
+    seed: seedOf(0, -1, 0),
+    generation,
+  });
+  return takeOutputs(step, returned);
+}
+
+function taskLLM(
+  step: PipelineStep,
+  run: {
+    readonly signal: AbortSignal;
+    readonly generation: number;
+    readonly calls: CallRecord[];
+    readonly seedOf: (turn: number, call: number, answerAttempt: number) => number;
+  },
+): TaskLLM {
+  let nextCall = 0;
+  return {
+    modelName: step.modelName,
+    async generate(input: readonly ChatMessage[], options: GenerateOptions = {}): Promise<Generation> {
+      if (step.gateway === null) {
+        throw new TidingError("TASK_INVALID", `Step "${step.name}" calls an LLM but its spec names none.`, {
+          place: `steps.${step.index}`,
+          mend: "Give the step an `llm`.",
+        });
+      }
+      const call = nextCall++;
+      const answer = await step.gateway.generate(input, {
+        ...(options.generationKwargs === undefined ? {} : { generationKwargs: options.generationKwargs }),
+        seedFor: (answerAttempt) => run.seedOf(options.turn ?? 0, call, answerAttempt),
+        signal: run.signal,
+      });
+      run.calls.push({ step: step.name, generation: run.generation, call, answer });
+      return answer;
+    },
+  };
+}
+
+function takeOutputs(step: PipelineStep, returned: unknown): RowValues {
+  if (typeof returned !== "object" || returned === null) {
+    throw new TidingError(
+      "TASK_FAILED",
+      `Task "${step.name}" returned ${returned === null ? "null" : typeof returned}, not an object with its output columns.`,
+    );
+  }
+  const values: RowValues = {};
+  for (const { from, to, type } of step.outputs) {
+    const value = (returned as RowValues)[from] ?? null;
+    if (type === "inferred" || value === null) {
+      values[to] = value;
+      continue;
+    }
+    // A list type here is the grouped column's; each generation returns one element of it.
+    const own =
+      step.groupGenerations && step.numGenerations > 1 && typeof type === "object" && "list" in type ? type.list : type;
+    const fitted = fitValue(own, value);
+    if (fitted === MISFIT) {
+      throw new TidingError(
+        "OUTPUT_MISFIT",
+        `Column "${to}" is ${JSON.stringify(own)}, but task "${step.name}" returned a ${Array.isArray(value) ? "list" : typeof value}.`,
+        {
+          rawResponse: JSON.stringify(value, (_key, part: unknown) =>
+            typeof part === "bigint" ? part.toString() : part,
+          ),
+        },
+      );
+    }
+    values[to] = fitted;
+  }
+  return values;
+}
+
+/** Not by two spreads: V8 makes a slow object, several times as large, of the second. */
+function joinValues(before: RowValues, added: RowValues): RowValues {
+  const values = { ...before };
+  for (const name in added) values[name] = added[name];
+  return values;
+}
+
+function joinCalls(before: readonly CallRecord[], after: readonly CallRecord[]): readonly CallRecord[] {
+  return before.length === 0 ? after : [...before, ...after];
+}
+
+/** A failed row as the failed parts keep it: its input, the reason, and the raw answer. */
+export function failedRow(
+  row: { readonly rowId: number; readonly values: RowValues },
+  failure: {
+    readonly step: string;
+    readonly error: unknown;
+    readonly calls?: readonly CallRecord[];
+    readonly startedAtMs: number;
+  },
+): OutputRow {
+  const { error, step, calls = [], startedAtMs } = failure;
+  const known = isTidingError(error) ? error : new TidingError("TASK_FAILED", messageOf(error), { cause: error });
+  const { attempts, seed, endpoint } = known.details;
+  const engine = engineValues(row.rowId, 0, calls, startedAtMs);
+  return {
+    values: row.values,
+    engine: {
+      ...engine,
+      attempts: engine.attempts + (typeof attempts === "number" ? attempts : 0),
+      seed: typeof seed === "number" ? seed : engine.seed,
+      endpoint: typeof endpoint === "string" ? endpoint : engine.endpoint,
+      error_code: known.code,
+      error_class: known.class,
+      error_step: step,
+      error_message:
+        known.place === undefined || known.message.includes(known.place)
+          ? known.message
+          : `${known.message} (${known.place})`,
+      raw_response: known.rawResponse ?? null,
+    },
+  };
+}
+
+function engineValues(
+  rowId: number,
+  generation: number,
+  calls: readonly CallRecord[],
+  startedAtMs: number,
+): EngineValues {
+  const last = calls.at(-1)?.answer;
+  let inputTokens: number | null = null;
+  let outputTokens: number | null = null;
+  let attempts = 0;
+  let cut = false;
+  for (const { answer } of calls) {
+    if (answer.inputTokens !== null) inputTokens = (inputTokens ?? 0) + answer.inputTokens;
+    if (answer.outputTokens !== null) outputTokens = (outputTokens ?? 0) + answer.outputTokens;
+    attempts += answer.attempts;
+    cut ||= answer.finishReason === "length";
+  }
+  return {
+    row_id: rowId,
+    generation,
+    model: last?.model ?? null,
+    endpoint: last?.endpoint ?? null,
+    input_tokens: inputTokens,
+    output_tokens: outputTokens,
+    finish_reason: cut ? "length" : (last?.finishReason ?? null),
+    seed: last?.seed ?? null,
+    attempts,
+    started_at: new Date(calls[0]?.answer.startedAtMs ?? startedAtMs),
+    duration_ms: calls.length === 1 && last !== undefined ? last.durationMs : Date.now() - startedAtMs,
+    calls: calls.length > 1 ? calls.map(provenance) : null,
+    error_code: null,
+    error_class: null,
+    error_step: null,
+    error_message: null,
+    raw_response: null,
+  };
+}
+
+function provenance({ step, generation, call, answer }: CallRecord) {
+  return {
+    step,
+    generation,
+    call,
+    model: answer.model,
+    endpoint: answer.endpoint,
+    seed: answer.seed,
+    attempts: answer.attempts,
+    input_tokens: answer.inputTokens,
+    output_tokens: answer.outputTokens,
+    finish_reason: answer.finishReason,
+    duration_ms: answer.durationMs,
+  };
+}

@@ -1,0 +1,77 @@
+/** From a step's `task` to the task itself: a built-in one, or a module of the user's own. */
+import path from "node:path";
+import { TidingError } from "../../shared/errors.ts";
+import { ColumnTypeSpec } from "../../shared/spec/job-spec.ts";
+import type { StepSpec } from "../../shared/spec/job-spec.ts";
+import { isModulePath } from "../../shared/spec/module-path.ts";
+import { callExport, loadModule } from "../../shared/task/module-code.ts";
+import type { Task } from "../../shared/task/task.ts";
+import { textGeneration } from "./text-generation.ts";
+
+export interface LoadedTask {
+  readonly task: Task;
+  /** Hash of the module and its imports; null for a built-in task. */
+  readonly codeHash: string | null;
+  /** The step's name, or the task's. */
+  readonly name: string;
+}
+
+const BUILT_IN: Readonly<Record<string, (step: StepSpec) => Task>> = { "text-generation": textGeneration };
+
+/** Loads the task of a step; a module's path is relative to `folder`. Throws `SPEC_INVALID` and `MODULE_INVALID`. */
+export async function loadTask(step: StepSpec, options: { readonly folder: string }): Promise<LoadedTask> {
+  if (!isModulePath(step.task)) {
+    const make = Object.hasOwn(BUILT_IN, step.task) ? BUILT_IN[step.task] : undefined;
+    if (make === undefined) {
+      throw new TidingError("SPEC_INVALID", `There is no task ${JSON.stringify(step.task)}.`, {
+        place: "task",
+        mend: `Write one of ${Object.keys(BUILT_IN).join(", ")}, or the path of a module: ./my-task.ts.`,
+      });
+    }
+    return { task: make(step), codeHash: null, name: step.name ?? step.task };
+  }
+  const { exported, codeHash } = await loadModule(path.resolve(options.folder, step.task), { name: step.task });
+  const task: unknown =
+    typeof exported === "function"
+      ? await callExport(exported, { name: step.task, arguments: [step.options ?? {}] })
+      : exported;
+  const fault = faultOf(task);
+  if (fault !== null) {
+    throw new TidingError("MODULE_INVALID", `The module ${step.task} exports no task: ${fault}.`, {
+      place: step.task,
+      mend: "Write `export default defineTask({ inputs, outputs, run })`, or export a function that returns such a task.",
+    });
+  }
+  if (step.options !== undefined && typeof exported !== "function") {
+    throw new TidingError("SPEC_INVALID", `The task ${step.task} takes no options, and the step has some.`, {
+      place: "options",
+      mend: "Export a function of the options that returns the task.",
+    });
+  }
+  return { task: task as Task, codeHash, name: step.name ?? path.basename(step.task).replace(/\.[^.]+$/, "") };
+}
+
+/** A second copy of the package defeats `instanceof`, and a plain object is a task too: its shape decides. */
+function faultOf(value: unknown): string | null {
+  if (typeof value !== "object" || value === null)
+    return `its default export is ${value === null ? "null" : `a ${typeof value}`}`;
+  const { run, inputs, optionalInputs, oneOf, outputs, usesLLM } = value as Readonly<Record<string, unknown>>;
+  if (typeof run !== "function") return "it has no method `run`";
+  if (!isNames(inputs)) return "`inputs` must be a list of column names";
+  if (optionalInputs !== undefined && !isNames(optionalInputs))
+    return "`optionalInputs` must be a list of column names";
+  if (oneOf !== undefined && !isNames(oneOf)) return "`oneOf` must be a list of column names";
+  if (usesLLM !== undefined && typeof usesLLM !== "boolean") return "`usesLLM` must be true or false";
+  if (isNames(outputs)) return outputs.length === 0 ? "`outputs` names no column" : null;
+  if (typeof outputs !== "object" || outputs === null || Array.isArray(outputs)) {
+    return "`outputs` must be a list of column names, or column names with their types";
+  }
+  const entries = Object.entries(outputs);
+  const wrong = entries.find(([, type]) => !ColumnTypeSpec.safeParse(type).success);
+  if (wrong !== undefined) return `\`outputs.${wrong[0]}\` is not a column type`;
+  return entries.length === 0 ? "`outputs` names no column" : null;
+}
+
+function isNames(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === "string" && name !== "");
+}
