@@ -1,0 +1,71 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { Command } from "commander";
+import { messageOf, TidingError } from "../../shared/errors.ts";
+import type { ExitCode, Finish } from "../exit-codes.ts";
+import { EXIT } from "../exit-codes.ts";
+import { helpEnd } from "../help.ts";
+import { JOB_TEMPLATE, SCHEMA_FILE } from "../job-template.ts";
+import { quoteForShell } from "../summary.ts";
+import type { CliContext } from "../terminal.ts";
+import { writeLines } from "../terminal.ts";
+
+/** `tiding init`: writes a spec to start from. */
+export function initCommand(context: CliContext, finish: Finish): Command {
+  return new Command("init")
+    .summary("write a commented job spec to start from")
+    .description(
+      "Writes a commented job spec to start from, and beside it the JSON Schema that lets an editor complete and " +
+        "check it. A spec that exists is never overwritten.",
+    )
+    .argument("[file]", "the spec to write", "job.yaml")
+    .addHelpText(
+      "after",
+      helpEnd({
+        examples: [
+          { command: "tiding init", does: "job.yaml, here" },
+          { command: "tiding init jobs/gsm8k.yaml", does: "under another name, in a folder that exists" },
+        ],
+        exitCodes: "Exit codes: 0 written; 2 the file exists or cannot be written.",
+        next: "Next: set input.path and base_url in it, then `tiding preview job.yaml`.\nNo endpoint at hand? `tiding simulate` starts one.",
+      }),
+    )
+    .action(async (file: string) => {
+      finish(await init(context, file));
+    });
+}
+
+async function init({ stdout }: CliContext, file: string): Promise<ExitCode> {
+  const { jobSpecJsonSchema } = await import("../../shared/spec/json-schema.ts");
+  if (!(await writeNew(file, JOB_TEMPLATE))) {
+    throw new TidingError("USAGE", `${file} exists, and is not overwritten.`, {
+      place: file,
+      mend: "Name another file: tiding init other.yaml",
+    });
+  }
+  const schemaFile = path.join(path.dirname(file), SCHEMA_FILE);
+  const schemaIsNew = await writeNew(schemaFile, `${JSON.stringify(jobSpecJsonSchema(), null, 2)}\n`);
+  const job = quoteForShell(file);
+  writeLines(stdout, [
+    `Wrote ${file}${schemaIsNew ? ` and ${schemaFile}, which editors check it with` : ""}. Next:`,
+    `  1. set input.path and base_url in it`,
+    `  2. tiding preview ${job}   shows the first rows, writes nothing`,
+    `  3. tiding run ${job}`,
+  ]);
+  return EXIT.accepted;
+}
+
+/** False when the file exists. */
+async function writeNew(file: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(file, text, { flag: "wx" });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw new TidingError("USAGE", `${file} cannot be written: ${messageOf(error)}`, {
+      place: file,
+      mend: "Name a file in a folder that exists and that you may write to.",
+      cause: error,
+    });
+  }
+}

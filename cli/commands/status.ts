@@ -1,0 +1,81 @@
+import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Command } from "commander";
+import type { JobStatus } from "../../jobs/job-status.ts";
+import type { ExitCode, Finish } from "../exit-codes.ts";
+import { EXIT, exitCodeOfOutcome } from "../exit-codes.ts";
+import { EXIT_CODES_HELP, helpEnd } from "../help.ts";
+import { watchInterrupts } from "../interrupts.ts";
+import { renderDescription } from "../print-error.ts";
+import { ProgressFeed } from "../progress-feed.ts";
+import { renderStatus } from "../summary.ts";
+import type { CliContext } from "../terminal.ts";
+import { lookOf, writeJson, writeLines } from "../terminal.ts";
+
+interface StatusFlags {
+  readonly json?: true;
+  readonly watch?: true;
+}
+
+/** `tiding status`: what an output folder says of its job, while it runs and afterwards. */
+export function statusCommand(context: CliContext, finish: Finish): Command {
+  return new Command("status")
+    .summary("show how far a job is, from anywhere that sees its output folder")
+    .description(
+      "Shows how far a job is: its rows, its failures, its dataset, and who runs it. Reads the output folder only, " +
+        "so it works while the job runs, after it ended, and on another machine that sees the folder.",
+    )
+    .argument("<folder>", "the job's output folder")
+    .option("--json", "print the status as one JSON document on standard output")
+    .option("-w, --watch", "show progress until the job ends or pauses, then its status")
+    .addHelpText(
+      "after",
+      helpEnd({
+        examples: [
+          { command: "tiding status out/gsm8k", does: "once" },
+          { command: "tiding status out/gsm8k --watch", does: "until it ends; Ctrl-C ends the watching, not the job" },
+          { command: "tiding status out/gsm8k --json", does: "for a program" },
+        ],
+        exitCodes: `Without --watch 0 when the folder could be read. With --watch as the job ended:\n${EXIT_CODES_HELP}`,
+        next: "Next: `tiding run JOB` resumes, `tiding retry DIR` runs failed rows again.",
+      }),
+    )
+    .action(async (folder: string, flags: StatusFlags) => {
+      finish(await status(context, resolve(folder), flags));
+    });
+}
+
+async function status(context: CliContext, output: string, { json, watch }: StatusFlags): Promise<ExitCode> {
+  const { stdout, environment } = context;
+  const { jobStatus } = await import("../../jobs/job-status.ts");
+  let shown = await jobStatus(output);
+  if (watch) shown = await watchJob(context, shown, () => jobStatus(output));
+  if (json) writeJson(stdout, shown);
+  else {
+    const look = lookOf(stdout, environment);
+    writeLines(stdout, renderStatus(shown, look));
+    if (shown.error !== null) writeLines(stdout, ["", ...renderDescription(shown.error, look)]);
+  }
+  if (!watch) return EXIT.accepted;
+  return shown.state === "running" ? EXIT.interrupted : exitCodeOfOutcome(shown.state);
+}
+
+const watchMs = 1_000;
+
+async function watchJob(context: CliContext, first: JobStatus, look: () => Promise<JobStatus>): Promise<JobStatus> {
+  using feed = new ProgressFeed({
+    name: first.name,
+    stream: context.stderr,
+    environment: context.environment,
+    quiet: false,
+  });
+  using interrupts = watchInterrupts(context.signals, () => {});
+  let latest = first;
+  while (latest.state === "running" && !interrupts.drain.aborted) {
+    if (latest.progress !== null) feed.show(latest.progress);
+    // An interrupt ends the wait, and with it the watching.
+    await delay(watchMs, undefined, { signal: interrupts.drain }).catch(() => {});
+    latest = await look();
+  }
+  return latest;
+}

@@ -1,0 +1,31 @@
+import type { Command } from "commander";
+import { InvalidArgumentError } from "commander";
+
+/** Adds `--set`, which may be given again and again. Its value stays a text: the spec's loader reads it. */
+export function addSetOption(command: Command, what = "change a key of the spec for this run"): Command {
+  return command.option("-s, --set <key=value>", `${what}, e.g. steps.0.llm.slots=128; repeatable`, collect);
+}
+
+function collect(value: string, earlier: readonly string[] = []): string[] {
+  if (value.indexOf("=") < 1) throw new InvalidArgumentError("Expected key=value, such as run.seed=7.");
+  return [...earlier, value];
+}
+
+export function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new InvalidArgumentError("Expected a whole number.");
+  return number;
+}
+
+export function positiveNumber(text: string): number {
+  const number = wholeNumber(text);
+  if (number === 0) throw new InvalidArgumentError("Expected a whole number above 0.");
+  return number;
+}
+
+export function fraction(text: string): number {
+  const number = Number(text);
+  if (text.trim() === "" || !(number >= 0 && number <= 1))
+    throw new InvalidArgumentError("Expected a share from 0 to 1.");
+  return number;
+}
