@@ -34,6 +34,7 @@ export function renderReport(
   const lines = [
     renderHeadline(report.name, outcome, look),
     ...labelled("rows", rowSegments(rows), look),
+    ...renderCommitted(report, look),
     ...(idle ? labelled("this run", ["nothing to do, every row was done before"], look) : renderRun(run, look)),
     ...renderDataset(report, look),
     ...renderFailures(report.failures, look),
@@ -43,6 +44,12 @@ export function renderReport(
     lines.push("", `Run the failed rows again:  tiding retry ${quoteForShell(report.output)}`);
   }
   return lines;
+}
+
+/** Rows that are safe but in no part yet; a job that ended has none. */
+function renderCommitted({ committed, rows }: JobReport, look: Look): string[] {
+  const waiting = committed - rows.accepted - rows.failed;
+  return waiting > 0 ? labelled("", [`${formatCount(waiting)} more committed, to become parts when it goes on`], look) : [];
 }
 
 function renderRun(run: JobReport["run"], look: Look): string[] {

@@ -52,7 +52,7 @@ export async function* planShards(options: PlanOptions): AsyncGenerator<PlannedS
 /** Reads one shard of the table again. Throws `INPUT_CHANGED`. */
 export async function rereadShard(source: RowSource, entry: ShardEntry, signal: AbortSignal): Promise<Uint8Array> {
   await using cursor = new RowCursor(source, signal);
-  return readPlanned(cursor, entry, source.schema);
+  return await readPlanned(cursor, entry, source.schema);
 }
 
 async function* planFurther(options: PlanOptions, cursor: RowCursor): AsyncGenerator<PlannedShard, number> {

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { hasCode } from "../coordinator/output/durable-file.ts";
 import type { Manifest } from "../coordinator/output/manifest.ts";
 import { TidingError } from "../shared/errors.ts";
 
@@ -7,8 +8,8 @@ import { TidingError } from "../shared/errors.ts";
 export async function checkParts(root: string, manifest: Manifest): Promise<void> {
   for (const { file, bytes } of [...manifest.parts, ...manifest.failed]) {
     const path = join(root, file);
-    const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return null;
+    const found = await stat(path).catch((error: unknown) => {
+      if (hasCode(error, "ENOENT")) return null;
       throw error;
     });
     if (found?.size === bytes) continue;

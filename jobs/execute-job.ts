@@ -45,7 +45,7 @@ export interface Execution {
 
 /** Runs until all rows have landed, or until drained, stopped or faulted. The output is released, whatever happens. */
 export async function executeJob(options: ExecuteOptions): Promise<Execution> {
-  const { job, output } = options;
+  const { output } = options;
   let ending: Ending = { kind: "interrupted" };
   try {
     await using transport = await openTransport(options);

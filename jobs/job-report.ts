@@ -11,6 +11,8 @@ export function reportOf(facts: {
   readonly root: string;
   readonly loaded: LoadedSpec;
   readonly manifest: Manifest;
+  /** Rows that are committed but not landed. */
+  readonly unlanded?: number;
   readonly run?: { readonly job: PreparedJob; readonly ending: Ending; readonly meter: ProgressMeter };
 }): JobReport {
   const { root, loaded, manifest, run } = facts;
@@ -27,6 +29,7 @@ export function reportOf(facts: {
     parts: manifest.parts.length,
     bytes: manifest.parts.reduce((sum, part) => sum + part.bytes, 0),
     rows: { ...rows, total: manifest.plan.total },
+    committed: rows.accepted + rows.failed + (facts.unlanded ?? 0),
     run: {
       rows: done,
       elapsedMs,

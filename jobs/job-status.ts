@@ -52,7 +52,7 @@ export async function jobStatus(output: string): Promise<JobStatus> {
     name: manifest.job.name,
     state: isRunning ? "running" : stateOf(manifest, rows.failed),
     output: root,
-    format: String((manifest.job.spec["output"] as { format?: unknown } | undefined)?.format ?? "parquet"),
+    format: (manifest.job.spec["output"] as { readonly format?: string }).format ?? "parquet",
     rows: { ...rows, total: manifest.plan.total, landed, committed: landed + (await unlandedRows(root, manifest)) },
     parts: manifest.parts.length,
     bytes: manifest.parts.reduce((sum, part) => sum + part.bytes, 0),
@@ -79,7 +79,7 @@ function stateOf(manifest: Manifest, failed: number): JobStatus["state"] {
 }
 
 /** Rows that are committed in the log but not landed yet. */
-async function unlandedRows(root: string, manifest: Manifest): Promise<number> {
+export async function unlandedRows(root: string, manifest: Manifest): Promise<number> {
   if (manifest.state === "finished") return 0;
   const { tails } = await readEmbeddedLog(outputPaths(root).log);
   const landed = manifest.retry?.landed ?? manifest.landed;

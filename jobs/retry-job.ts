@@ -14,7 +14,7 @@ import { checkInputFiles, documentOf } from "./check-same-job.ts";
 import { checkParts } from "./check-parts.ts";
 import { executeJob } from "./execute-job.ts";
 import { reportOf } from "./job-report.ts";
-import { notAJob } from "./job-status.ts";
+import { notAJob, unlandedRows } from "./job-status.ts";
 import { prepareJob } from "./prepare-job.ts";
 import { probe, type RunJobOptions } from "./run-job.ts";
 
@@ -58,7 +58,8 @@ export async function retryJob(
     onStep: options.onStep,
     settings: options.settings,
   });
-  return reportOf({ root, loaded, manifest: output.manifest, run: { job, ending, meter } });
+  const unlanded = await unlandedRows(root, output.manifest);
+  return reportOf({ root, loaded, manifest: output.manifest, unlanded, run: { job, ending, meter } });
 }
 
 /** Notes which rows are to be run again; a round that was interrupted is gone on with. */

@@ -16,6 +16,7 @@ import type { EngineSettings } from "./engine-settings.ts";
 import { executeJob } from "./execute-job.ts";
 import { storedSpec } from "./stored-spec.ts";
 import { reportOf } from "./job-report.ts";
+import { unlandedRows } from "./job-status.ts";
 import { prepareJob, type PreparedJob } from "./prepare-job.ts";
 
 export interface RunJobOptions {
@@ -86,7 +87,8 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
     onStep: options.onStep,
     settings: options.settings,
   });
-  return reportOf({ root, loaded, manifest: output.manifest, run: { job, ending, meter } });
+  const unlanded = await unlandedRows(root, output.manifest);
+  return reportOf({ root, loaded, manifest: output.manifest, unlanded, run: { job, ending, meter } });
 }
 
 export async function probe(job: PreparedJob, signal: AbortSignal, onNotice: RunJobOptions["onNotice"]) {

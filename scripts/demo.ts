@@ -37,7 +37,7 @@ try {
 }
 
 async function showRows(folder: string): Promise<void> {
-  const [first] = (await readdir(folder).catch(() => [])).toSorted();
+  const [first] = (await readdir(folder).catch(() => [])).toSorted((a, b) => a.localeCompare(b));
   if (first === undefined) return;
   const file = await asyncBufferFromFile(path.join(folder, first));
   const rows = await parquetReadObjects({ file, compressors, rowEnd: SHOWN_ROWS });

@@ -75,7 +75,8 @@ async function runStep(run: {
   if (single !== undefined && variants.length === 1 && step.numGenerations === 1) {
     const calls: CallRecord[] = [];
     try {
-      const values = await runTask({ ...run, values: single.values, generation: 0, calls });
+      const { pipeline, rowId, signal } = run;
+      const values = await runTask({ step, pipeline, rowId, signal, values: single.values, generation: 0, calls });
       return { variants: [{ values: joinValues(single.values, values), calls: joinCalls(single.calls, calls) }] };
     } catch (error) {
       return { failure: error, calls: joinCalls(single.calls, calls) };

@@ -59,7 +59,7 @@ export class Worker {
   #accepted = 0;
   #failed = 0;
   #faulted = false;
-  /** Rung when rows were started or finished. */
+  /** Rung when a shard is wanted, or no row runs. */
   readonly #bell = new Bell();
 
   constructor(options: WorkerOptions) {
@@ -106,7 +106,7 @@ export class Worker {
     }
     for (const shard of this.#held) shard.abandoned.abort(new Error("The worker is stopping."));
     await this.#claiming;
-    for (const shard of [...this.#held]) await this.#release(shard);
+    for (const shard of this.#held) await this.#release(shard);
     this.#close();
   }
 
@@ -123,7 +123,7 @@ export class Worker {
   async #claimShards(): Promise<void> {
     const { transport, job } = this.#options;
     while (!this.#ending.signal.aborted) {
-      if (this.#unstarted() >= this.#lookahead()) {
+      if (!this.#wantsShard) {
         await this.#bell.heard();
         continue;
       }
@@ -174,10 +174,10 @@ export class Worker {
     this.#pump();
   }
 
-  #unstarted(): number {
+  get #wantsShard(): boolean {
     let unstarted = 0;
     for (const shard of this.#ready) unstarted += shard.unstarted;
-    return unstarted;
+    return unstarted < this.#lookahead();
   }
 
   #capacity(): number {
@@ -206,7 +206,7 @@ export class Worker {
       }
       if (shard.unstarted === 0) this.#ready.delete(shard);
     }
-    this.#bell.ring();
+    if (this.#wantsShard || this.#running === 0) this.#bell.ring();
   }
 
   /** Runs a row and queues what came of it for the next flush. Never rejects. */

@@ -104,8 +104,11 @@ async function* readRows(file: InputFile, from: FileOffset): AsyncGenerator<File
     for (let start = 0; start < wanted.length; start += CHUNK_ROWS) {
       yield wanted.slice(start, start + CHUNK_ROWS).map((line, index): FileRow => {
         const skip = passed + lines.length - wanted.length + start + index;
-        const offset = isSeekable ? { at: line.at, skip: 0 } : { at: 0, skip };
-        return { ...parseLine(line), ...offset, line: from.at === 0 ? line.number : null, bytes: line.bytes };
+        const place = isSeekable ? { at: line.at, skip: 0 } : { at: 0, skip };
+        // Field by field: V8 makes a slow object, several times as large, of a second spread.
+        const { record, problem, source } = parseLine(line);
+        const number = from.at === 0 ? line.number : null;
+        return { record, problem, source, at: place.at, skip: place.skip, line: number, bytes: line.bytes };
       });
     }
     passed += lines.length;

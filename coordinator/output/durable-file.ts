@@ -35,7 +35,7 @@ export async function createExclusively(path: string, text: string, temporary: s
   try {
     await link(temporary, path);
   } catch (error) {
-    if (["EEXIST", "ENOENT"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    if (hasCode(error, "EEXIST") || hasCode(error, "ENOENT")) return false;
     throw storageError(error, path);
   } finally {
     await rm(temporary, { force: true });
@@ -51,6 +51,11 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await rename(temporary, path).catch((error: unknown) => {
     throw storageError(error, path);
   });
+}
+
+/** Whether the system gave this code, such as ENOENT. */
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }
 
 /** An error of the file system as one of ours, with the mend that goes with it. */

@@ -11,7 +11,7 @@ import { basename, join } from "node:path";
 import { TidingError } from "../../shared/errors.ts";
 import type { JobProgress } from "../../shared/observe/job-report.ts";
 import type { StepListener } from "../../shared/protocol/protocol-step.ts";
-import { createExclusively, replaceFile, storageError, syncDirectory } from "./durable-file.ts";
+import { createExclusively, hasCode, replaceFile, storageError, syncDirectory } from "./durable-file.ts";
 import { parseManifest, type Manifest } from "./manifest.ts";
 import { HEARTBEAT_MS, ownerLives, readOwner, TAKEOVER_MS, thisProcess, type Owner } from "./owner.ts";
 
@@ -56,8 +56,8 @@ async function newestGeneration(root: string): Promise<number> {
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {
-  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
+  return readdir(folder).catch((error: unknown) => {
+    if (hasCode(error, "ENOENT")) return [];
     throw storageError(error, folder);
   });
 }
@@ -72,7 +72,7 @@ export async function readManifest(root: string): Promise<Manifest | null> {
       return parseManifest(await readFile(path, "utf8"), path);
     } catch (error) {
       // Pruned between the listing and the read: a newer one is there.
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      if (!hasCode(error, "ENOENT")) throw error;
     }
   }
 }
@@ -149,9 +149,9 @@ export class OwnedOutput {
     }
     const nonce = randomUUID();
     const owner = await thisProcess(nonce);
-    await replaceFile(ownerPath(paths, nonce), JSON.stringify(owner)).catch((error: NodeJS.ErrnoException) => {
+    await replaceFile(ownerPath(paths, nonce), JSON.stringify(owner)).catch((error: unknown) => {
       // Another that took the output at the same moment clears up what is not its own.
-      throw error.code === "ENOENT" ? inUse(root, "another process took it at the same moment") : error;
+      throw hasCode(error, "ENOENT") ? inUse(root, "another process took it at the same moment") : error;
     });
     const isNew = before === null || before.generation === options.discard;
     const manifest: Manifest = {
@@ -294,8 +294,8 @@ async function linkGeneration(paths: OutputPaths, manifest: Manifest): Promise<b
 }
 
 async function refuseForeignFolder(root: string): Promise<void> {
-  const found = await stat(root).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
+  const found = await stat(root).catch((error: unknown) => {
+    if (hasCode(error, "ENOENT")) return null;
     throw storageError(error, root);
   });
   if (found === null) return;

@@ -10,6 +10,7 @@ import { readFile, readlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
+import { hasCode } from "./durable-file.ts";
 import { JobProgressSnapshot } from "./progress-snapshot.ts";
 
 export const HEARTBEAT_MS = 1_000;
@@ -48,8 +49,8 @@ export async function thisProcess(nonce: string): Promise<Owner> {
 
 /** Null when the file is gone or half-written: its owner let go, or never began. */
 export async function readOwner(path: string): Promise<Owner | null> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    if (hasCode(error, "ENOENT")) return null;
     throw error;
   });
   if (text === null) return null;
@@ -80,7 +81,7 @@ export async function isKnownDead(owner: Owner): Promise<boolean> {
   try {
     process.kill(owner.pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return true;
+    if (hasCode(error, "ESRCH")) return true;
   }
   return owner.startTicks !== (await startTicks(owner.pid));
 }

@@ -240,7 +240,7 @@ export function interleaved(parts: readonly PartEntry[]): readonly (readonly Par
 }
 
 function errorsOf(file: PartFile | null): FailedEntry["errors"] {
-  return (file?.errors ?? {}) as FailedEntry["errors"];
+  return file?.errors ?? {};
 }
 
 /** Bits over the batch's positions, set for rows that another batch has brought. */

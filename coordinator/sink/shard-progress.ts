@@ -1,5 +1,5 @@
 /** What the sink has received of a shard that is not landed: rows by bitmap, and where their batches lie. */
-import { Bitmap } from "../../shared/rows/bitmap.ts";
+import type { Bitmap } from "../../shared/rows/bitmap.ts";
 import type { BlobRef } from "../../shared/transport/transport.ts";
 
 /** A batch, in the result store or in a spill file. */

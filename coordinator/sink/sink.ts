@@ -106,14 +106,9 @@ export class Sink {
 
   /** Lands every complete shard, whatever its size. */
   landRest(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#enqueue(async () => {
-        await this.#landWhatIsDue(true).then(resolve, (error: unknown) => {
-          reject(error as Error);
-          throw error;
-        });
-      });
-    });
+    const landed = this.#work.then(() => this.#landWhatIsDue(true));
+    this.#work = landed.catch(() => undefined);
+    return landed;
   }
 
   /** Stops reading and waits for a landing that is under way. The `signal` must be aborted before. */

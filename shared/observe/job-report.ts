@@ -68,6 +68,8 @@ export interface JobReport {
   readonly parts: number;
   readonly bytes: number;
   readonly rows: RowCounts;
+  /** Rows that no run will pay for again: those above, and those that wait in the log to be made a part. */
+  readonly committed: number;
   /** Of this run alone. */
   readonly run: {
     readonly rows: number;

@@ -90,7 +90,7 @@ function syntaxFault(code: string, message: string): { what: string; mend: strin
 }
 
 function offsetOf(document: Document, path: KeyPath, atKey: boolean): number {
-  let node = document.contents as Node | null;
+  let node = document.contents;
   let offset = 0;
   for (const [depth, key] of path.entries()) {
     if (isAlias(node)) node = node.resolve(document) ?? null;

@@ -75,6 +75,7 @@ export function jobReport(changes: Partial<JobReport> = {}): JobReport {
     parts: 3,
     bytes: 12_345_678,
     rows: { accepted: 100, failed: 0, total: 100 },
+    committed: 100,
     run: { rows: 100, elapsedMs: 183_000, calls: callCounts(), rowsPerSecond: 57.4, slotUse: 0.934 },
     failures: [],
     error: null,

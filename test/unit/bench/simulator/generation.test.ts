@@ -20,7 +20,7 @@ async function meet(kind: FaultKind): Promise<{ plain: Reply | string; streamed:
   });
   const attempt = (path: string): Promise<Reply | string> =>
     post(simulator.url + path, { inputs: PROMPT }).catch(
-      (error: Error & { code?: string }) => error.code ?? error.message,
+      (error: unknown) => (error as { code?: string }).code ?? String(error),
     );
   const replies = { plain: await attempt("/generate"), streamed: await attempt("/generate_stream") };
   assert.deepEqual(simulator.stats().byOutcome, { [kind]: 2 });

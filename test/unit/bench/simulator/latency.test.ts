@@ -8,7 +8,7 @@ const HASHES = Array.from({ length: 20_000 }, (_, index) => hashText(`prompt ${i
 const plain = { medianMs: 100, sigma: 0.5, stragglers: { share: 0, factor: 10 } };
 
 function sorted(options: LatencyOptions): number[] {
-  return HASHES.map((hash) => latencyMs(hash, options)).sort((a, b) => a - b);
+  return HASHES.map((hash) => latencyMs(hash, options)).toSorted((a, b) => a - b);
 }
 
 function assertNear(found: number | undefined, expected: number, tolerance: number): void {
