@@ -104,12 +104,21 @@ async function readPlanned(cursor: RowCursor, entry: ShardEntry, schema: RowSche
 /** By the identity of the input's schema, so that a batch's schema message is made once. */
 const batchSchemas = new WeakMap<RowSchema, RowSchema>();
 
-function encodeInput(rows: readonly InputRow[], schema: RowSchema): Uint8Array {
+/** Leaves room for what the task returns within the 8 MiB that a transport carries. */
+const MOST_ROW_BYTES = 6_000_000;
+
+function encodeInput(found: readonly InputRow[], schema: RowSchema): Uint8Array {
+  const rows = found.map((row) => (row.bytes > MOST_ROW_BYTES ? tooLarge(row) : row));
   const batchSchema = batchSchemas.get(schema) ?? inputBatchSchema(schema);
   batchSchemas.set(schema, batchSchema);
   const columns: unknown[][] = schema.map(({ name }) => rows.map((row) => row.values[name] ?? null));
   columns.push(rows.map(({ fault }) => (fault === null ? null : JSON.stringify(fault satisfies InputFault))));
   return encodeRowBatch(batchSchema, columns, rows.length);
+}
+
+function tooLarge(row: InputRow): InputRow {
+  const message = `The row takes about ${row.bytes} bytes; a row may take ${MOST_ROW_BYTES}.`;
+  return { ...row, values: {}, fault: { message, place: "input.columns", raw: "" } };
 }
 
 function digestOf(input: Uint8Array): string {

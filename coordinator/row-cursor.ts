@@ -27,16 +27,19 @@ export class RowCursor implements AsyncDisposable {
     this.#nextRow = row;
   }
 
-  /** The next rows: up to `maxRows`, fewer when `maxBytes` are reached or the input ends; at least one unless it ended. */
+  /**
+   * The next rows: up to `maxRows`, and no more than `maxBytes` unless a single row takes them; none once the input ended.
+   */
   async take(maxRows: number, maxBytes: number): Promise<readonly InputRow[]> {
     const taken: InputRow[] = [];
     let bytes = 0;
-    while (taken.length < maxRows && bytes < maxBytes) {
+    while (taken.length < maxRows) {
       const row = this.#chunk[this.#at];
       if (row === undefined) {
         if (!(await this.#nextChunk())) break;
         continue;
       }
+      if (taken.length > 0 && bytes + row.bytes > maxBytes) break;
       taken.push(row);
       bytes += row.bytes;
       this.#at += 1;

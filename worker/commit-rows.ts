@@ -8,6 +8,7 @@ import { ENGINE_COLUMNS, type EngineValues } from "../shared/rows/result-batch.t
 import type { RowSchema } from "../shared/rows/row-schema.ts";
 import { TransportError, type BlobRef, type JobKey, type Transport } from "../shared/transport/transport.ts";
 import type { FinishedRow, HeldShard } from "./held-shard.ts";
+import { failedRow } from "./row-run.ts";
 
 const FULL_RETRY_MS = 50;
 
@@ -63,22 +64,30 @@ function encodeResultBatch(schema: ResultSchema, finished: readonly FinishedRow[
   return encodeRowBatch(schema.batch, [...values, ...engine], rows.length);
 }
 
-/** Cuts a batch that is too large for one body in halves. A single row that is too large fails. */
+/** Cuts a batch that is too large for one body in halves; a single row that is too large becomes a failed row. */
 function encodeWithin(target: CommitTarget, finished: readonly FinishedRow[]): readonly Uint8Array[] {
   const batch = encodeResultBatch(target.schema, finished);
   const limit = target.transport.capabilities.maxBodyBytes;
   if (batch.byteLength <= limit) return [batch];
-  if (finished.length <= 1) {
-    throw new TidingError(
-      "INTERNAL",
-      `One row takes ${batch.byteLength} bytes; the transport carries ${limit} at most.`,
-      {
-        mend: "Leave large columns out with `input.columns`, or lower `max_new_tokens`.",
-      },
-    );
+  const [first] = finished;
+  if (finished.length <= 1 && first !== undefined) {
+    return [encodeResultBatch(target.schema, [tooLarge(first, { bytes: batch.byteLength, limit })])];
   }
   const half = Math.ceil(finished.length / 2);
   return [...encodeWithin(target, finished.slice(0, half)), ...encodeWithin(target, finished.slice(half))];
+}
+
+/** Without its values, which are what is too large. */
+function tooLarge(row: FinishedRow, size: { readonly bytes: number; readonly limit: number }): FinishedRow {
+  const rowId = row.rows[0]?.engine.row_id ?? 0;
+  const error = new TidingError(
+    "OUTPUT_MISFIT",
+    `The row takes ${size.bytes} bytes; ${size.limit} can be carried at most.`,
+  );
+  return {
+    position: row.position,
+    rows: [failedRow({ rowId, values: {} }, { step: "output", error, startedAtMs: Date.now() })],
+  };
 }
 
 async function storeBatch(target: CommitTarget, shard: number, batch: Uint8Array): Promise<BlobRef> {

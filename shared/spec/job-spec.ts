@@ -74,7 +74,8 @@ export const InputSpec = z.strictObject({
       delimiter: z.string().min(1).optional().describe("Between fields; a comma, or a tab for .tsv, when absent."),
       header: z.array(z.string()).optional().describe("Names of the columns, for a file without a header line."),
     })
-    .optional(),
+    .optional()
+    .describe("How CSV files are read."),
 });
 export type InputSpec = z.output<typeof InputSpec>;
 
@@ -86,13 +87,21 @@ const SecretReference = z
 export const GenerationKwargs = z
   .looseObject({
     max_new_tokens: z.int().positive().optional().describe("Most tokens to generate for one answer."),
-    temperature: z.number().nonnegative().optional(),
-    top_p: z.number().positive().max(1).optional(),
-    top_k: z.int().positive().optional(),
-    frequency_penalty: z.number().min(-2).max(2).optional(),
-    presence_penalty: z.number().min(-2).max(2).optional(),
-    repetition_penalty: z.number().positive().optional(),
-    stop_sequences: z.union([z.string(), z.array(z.string())]).optional(),
+    temperature: z.number().nonnegative().optional().describe("Randomness of the choice of tokens; 0 for none."),
+    top_p: z
+      .number()
+      .positive()
+      .max(1)
+      .optional()
+      .describe("Share of the likeliest tokens, by probability, to draw from."),
+    top_k: z.int().positive().optional().describe("Number of the likeliest tokens to draw from."),
+    frequency_penalty: z.number().min(-2).max(2).optional().describe("Against tokens by how often they occurred."),
+    presence_penalty: z.number().min(-2).max(2).optional().describe("Against tokens that occurred at all."),
+    repetition_penalty: z.number().positive().optional().describe("Against repetition; 1 for none."),
+    stop_sequences: z
+      .union([z.string(), z.array(z.string())])
+      .optional()
+      .describe("Texts at which the answer ends; sent as `stop`."),
   })
   .describe("Sent with every request. Names that are not known here travel to the server as they are.");
 
@@ -166,7 +175,10 @@ export type StepSpec = z.output<typeof StepSpec>;
 
 export const OutputSpec = z.strictObject({
   path: z.string().min(1).describe("Folder of the dataset, relative to the spec's folder."),
-  format: z.enum(["parquet", "jsonl", "arrow"]).default("parquet"),
+  format: z
+    .enum(["parquet", "jsonl", "arrow"])
+    .default("parquet")
+    .describe("Of the parts: Parquet with zstd, JSON Lines, or the Arrow stream format."),
   columns: z.array(z.string()).min(1).optional().describe("Columns to keep, in this order. All when absent."),
   types: z.record(z.string(), ColumnTypeSpec).optional().describe("Types of task columns, in place of inferred ones."),
   metadata: z
@@ -183,7 +195,7 @@ export const RunSpec = z.strictObject({
   seed: z.int().nonnegative().default(42).describe("Every call's seed derives from it."),
   attempts: z.int().positive().default(6).describe("Tries of one LLM call before its row fails."),
   shard_rows: z.int().positive().max(65_536).default(256).describe("Rows of a shard. Frozen by the first run."),
-  shard_bytes: z.int().positive().default(4_000_000).describe("Bytes at which a shard is cut early. Frozen likewise."),
+  shard_bytes: z.int().positive().max(6_000_000).default(4_000_000).describe("Bytes at which a shard is cut early. Frozen likewise."),
   flush_interval: Duration.prefault("1s").describe("Longest that an answer waits to be committed."),
   endpoint_wait: Duration.prefault("15m").describe("How long to wait for any endpoint before the job stops."),
   grace: Duration.prefault("30s").describe("How long running requests may finish after SIGTERM or Ctrl-C."),
@@ -197,7 +209,7 @@ export type RunSpec = z.output<typeof RunSpec>;
 
 export const JobSpec = z
   .strictObject({
-    $schema: z.string().optional(),
+    $schema: z.string().optional().describe("For editors; not read."),
     name: z.string().min(1).max(200).optional().describe("Shown in views; the spec file's name when absent."),
     input: InputSpec,
     steps: z.array(StepSpec).min(1).describe("Tasks applied to every row, one after the other."),
