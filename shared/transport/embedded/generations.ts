@@ -9,37 +9,41 @@ import { join } from "node:path";
 
 import { damagedAt } from "./store-errors.ts";
 
-export interface Generations {
-  readonly highestEpoch: number;
-  /** The files that count, oldest first. */
-  readonly segments: readonly string[];
+export interface LogFile {
+  readonly name: string;
+  readonly epoch: number;
+  /** The segment's number; null for the mark that the epoch is complete. */
+  readonly n: number | null;
+}
+
+/** In the order of epochs and numbers, so that equal lists mean that nothing came or went. */
+export async function listLogFiles(directory: string): Promise<LogFile[]> {
+  const files = (await readdir(directory)).flatMap((name) => {
+    const match = /^(\d+)(?:-(\d+)\.wal|\.complete)$/.exec(name);
+    if (match === null) return [];
+    return [{ name, epoch: Number(match[1]), n: match[2] === undefined ? null : Number(match[2]) }];
+  });
+  return files.toSorted((a, b) => a.epoch - b.epoch || (a.n ?? 0) - (b.n ?? 0));
+}
+
+/** The highest epoch that ever began to open the directory and left a file, or -1. */
+export function highestEpoch(files: readonly LogFile[]): number {
+  return files.at(-1)?.epoch ?? -1;
 }
 
 export function segmentPath(directory: string, epoch: number, n: number): string {
   return join(directory, `${epoch}-${n}.wal`);
 }
 
-/** Throws STORE_DAMAGED where a segment of the newest complete epoch is missing. */
-export async function listGenerations(directory: string): Promise<Generations> {
-  const files = await logFiles(directory);
-  const newest = files.reduce((epoch, file) => (file.n === null ? Math.max(epoch, file.epoch) : epoch), -1);
-  const numbers = files
-    .flatMap((file) => (file.epoch === newest && file.n !== null ? [file.n] : []))
-    .toSorted((a, b) => a - b);
+/** The segments that count, oldest first. Throws STORE_DAMAGED where one of them is missing. */
+export function newestSegments(directory: string, files: readonly LogFile[]): string[] {
+  const epoch = files.findLast(({ n }) => n === null)?.epoch;
+  if (epoch === undefined) return [];
+  const numbers = files.flatMap((file) => (file.epoch === epoch && file.n !== null ? [file.n] : []));
+  if (numbers.length === 0) throw damagedAt(segmentPath(directory, epoch, 1), 0, "all files of its epoch are missing");
   const gap = numbers.find((n, i) => n !== numbers[0]! + i);
-  if (gap !== undefined) throw damagedAt(segmentPath(directory, newest, gap), 0, "the file before this one is missing");
-  if (newest >= 0 && numbers.length === 0)
-    throw damagedAt(segmentPath(directory, newest, 1), 0, "all its files are missing");
-  return { highestEpoch: highest(files), segments: numbers.map((n) => segmentPath(directory, newest, n)) };
-}
-
-/** The highest epoch that ever began to open the directory and left a file, or -1. */
-export async function highestEpoch(directory: string): Promise<number> {
-  return highest(await logFiles(directory));
-}
-
-function highest(files: readonly { readonly epoch: number }[]): number {
-  return files.reduce((epoch, file) => Math.max(epoch, file.epoch), -1);
+  if (gap !== undefined) throw damagedAt(segmentPath(directory, epoch, gap), 0, "the file before this one is missing");
+  return numbers.map((n) => segmentPath(directory, epoch, n));
 }
 
 /** From here on the epoch's files count, and those of lower epochs no longer do. Its segments must be on disk. */
@@ -50,7 +54,7 @@ export async function markComplete(directory: string, epoch: number): Promise<vo
 }
 
 export async function removeEpochs(directory: string, isMeant: (epoch: number) => boolean): Promise<void> {
-  for (const { name, epoch } of await logFiles(directory)) {
+  for (const { name, epoch } of await listLogFiles(directory)) {
     if (isMeant(epoch)) await rm(join(directory, name), { force: true });
   }
 }
@@ -63,13 +67,4 @@ export async function syncDirectory(directory: string): Promise<void> {
   } finally {
     await file.close();
   }
-}
-
-async function logFiles(directory: string): Promise<{ name: string; epoch: number; n: number | null }[]> {
-  return (await readdir(directory)).flatMap((name) => {
-    const match = /^(\d+)(?:-(\d+)\.wal|\.complete)$/.exec(name);
-    return match === null
-      ? []
-      : [{ name, epoch: Number(match[1]), n: match[2] === undefined ? null : Number(match[2]) }];
-  });
 }

@@ -1,12 +1,18 @@
 import { open } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 
 import { FORMAT_VERSION } from "./frame.ts";
 import type { Frame } from "./frame.ts";
+import { listLogFiles, newestSegments } from "./generations.ts";
 import { scanSegment } from "./segment.ts";
 import type { Segment, StoredRecord } from "./segment.ts";
-import { damagedAt } from "./store-errors.ts";
+import { damagedAt, ownershipLost } from "./store-errors.ts";
+
+/** How often files may come or go meanwhile: each time, a living owner moved on by a segment. */
+const ATTEMPTS = 20;
 
 export interface RecoveredLog {
+  /** The caller closes their files. */
   readonly segments: readonly Segment[];
   /** In the order in which they were written first, each LSN once, drops included. */
   readonly records: readonly StoredRecord[];
@@ -14,14 +20,32 @@ export interface RecoveredLog {
 }
 
 /**
- * Reads the segments of one epoch, oldest first. What follows the last whole frame of the newest segment was never
- * acknowledged and is left out; a bad frame in any other segment is STORE_DAMAGED. Bodies stay on disk, unless `keepFrame`
- * asks for a copy. The caller closes the segments' files, also when this throws: they are pushed to `segments` as they open.
+ * Reads the newest complete epoch, whether its owner is gone or still writes. What follows the last whole frame of the
+ * newest segment was never acknowledged and is left out; a bad frame in any other segment is STORE_DAMAGED. Bodies stay on
+ * disk; `keep` may take a copy of a frame along. Throws OWNERSHIP_LOST when files come and go without end.
  */
-export async function recoverSegments(
+export async function recoverLog(
+  directory: string,
+  keep: (frame: Frame) => Buffer | null = () => null,
+): Promise<RecoveredLog> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const files = await listLogFiles(directory);
+    const segments: Segment[] = [];
+    try {
+      return await readSegments(newestSegments(directory, files), segments, { keep });
+    } catch (error) {
+      for (const segment of segments) await segment.file.close();
+      // A file that was deleted while the others were read, or a listing taken between two changes, means to look again.
+      if (isDeepStrictEqual(await listLogFiles(directory), files)) throw error;
+    }
+  }
+  throw ownershipLost(directory, "its owner is still writing");
+}
+
+async function readSegments(
   paths: readonly string[],
   segments: Segment[],
-  keepFrame: (frame: Frame) => Buffer | null = () => null,
+  options: { readonly keep: (frame: Frame) => Buffer | null },
 ): Promise<RecoveredLog> {
   // By LSN: a crash in compaction leaves a record twice, and the later copy is the one whose file stays longer.
   const records = new Map<number, StoredRecord>();
@@ -39,7 +63,7 @@ export async function recoverSegments(
       records.get(frame.lsn)?.segment?.live.delete(records.get(frame.lsn)!);
       const { body: _, ...fields } = frame;
       const isDrop = frame.type === "drop-entries" || frame.type === "drop-blobs";
-      const record: StoredRecord = { ...fields, live: !isDrop, frame: keepFrame(frame), segment, offset };
+      const record: StoredRecord = { ...fields, live: !isDrop, frame: options.keep(frame), segment, offset };
       records.set(frame.lsn, record);
       if (record.live) segment.live.add(record);
     });

@@ -2,7 +2,7 @@ import { open, rm } from "node:fs/promises";
 
 import { decodeFrame, encodeFrame, FORMAT_VERSION, HEADER_BYTES } from "./frame.ts";
 import type { Frame } from "./frame.ts";
-import { highestEpoch, segmentPath, syncDirectory } from "./generations.ts";
+import { highestEpoch, listLogFiles, segmentPath, syncDirectory } from "./generations.ts";
 import { writeFully } from "./segment.ts";
 import type { Segment, StoredRecord } from "./segment.ts";
 import { damagedAt, ownershipLost } from "./store-errors.ts";
@@ -63,7 +63,7 @@ export class SegmentFiles {
     this.#isSynced = false;
     await syncDirectory(directory);
     // A next owner that cannot be seen here has yet to delete this file, and then the sync tells.
-    if ((await highestEpoch(directory)) > epoch) throw ownershipLost(directory, "a higher epoch is there");
+    if (highestEpoch(await listLogFiles(directory)) > epoch) throw ownershipLost(directory, "a higher epoch is there");
   }
 
   /** Writes the records' frames behind each other, in as many files as they need, and notes where they lie now. */

@@ -17,12 +17,12 @@ import { mkdir } from "node:fs/promises";
 import { TransportError } from "../transport.ts";
 import { encodeFrame } from "./frame.ts";
 import type { FrameFields } from "./frame.ts";
-import { listGenerations, markComplete, removeEpochs } from "./generations.ts";
-import { recoverSegments } from "./recover.ts";
+import { highestEpoch, listLogFiles, markComplete, removeEpochs } from "./generations.ts";
+import { recoverLog } from "./recover.ts";
 import { loadLive, readBody, SegmentFiles } from "./segment-files.ts";
 import type { SegmentFilesOptions } from "./segment-files.ts";
 import type { Segment, StoredRecord } from "./segment.ts";
-import { assertFits, ownershipLost, storeFailure, systemCode } from "./store-errors.ts";
+import { assertFits, ownershipLost, storeFailure } from "./store-errors.ts";
 import { Wakeup } from "./wakeup.ts";
 
 export interface WriteAheadLogOptions extends SegmentFilesOptions {
@@ -71,27 +71,25 @@ export class WriteAheadLog {
   ): Promise<T> {
     const { directory, epoch } = options;
     await mkdir(directory, { recursive: true });
-    const { highestEpoch: highest, segments: paths } = await listGenerations(directory);
+    const highest = highestEpoch(await listLogFiles(directory));
     if (highest >= epoch) throw ownershipLost(directory, `epoch ${highest} is there, this one has ${epoch}`);
 
     const log = new WriteAheadLog(options);
-    const old: Segment[] = [];
+    const { segments, records, nextLsn } = await recoverLog(directory);
     try {
-      const { records, nextLsn } = await recoverSegments(paths, old);
       log.#nextLsn = nextLsn;
       log.#openings.push(...records.filter(({ type }) => type === "opening"));
       log.#liveBytes = bytesOf(records.filter(({ live }) => live));
       const replayed = replay(log, records);
-      await log.#copyAll(old);
+      await log.#copyAll(segments);
       await markComplete(directory, epoch);
       await removeEpochs(directory, (other) => other < epoch);
       return replayed;
     } catch (error) {
       await log.#files.close();
-      if (systemCode(error) === "ENOENT") throw ownershipLost(directory, "its files vanished while they were read");
       throw storeFailure(error, directory);
     } finally {
-      for (const segment of old) await segment.file.close();
+      for (const segment of segments) await segment.file.close();
     }
   }
 

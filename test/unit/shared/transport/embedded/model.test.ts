@@ -138,8 +138,11 @@ void test("whatever is done in whatever order, over restarts and crashes, the st
           await transport.log.forget("other", 0);
           const former = transport;
           transport = await open(++epoch);
-          await former.results.put(JOB, 0, Buffer.from("too late"));
-          await assert.rejects(former.log.forget("other", 0), { code: "OWNERSHIP_LOST" });
+          // A put into memory may still pass; it never becomes durable.
+          const isLost = { code: "OWNERSHIP_LOST" };
+          const late = former.results.put(JOB, 0, Buffer.from("too late"));
+          await late.catch(() => assert.rejects(late, isLost));
+          await assert.rejects(former.log.forget("other", 0), isLost);
           await former.close();
           await assertLike(model, transport);
         } else {
@@ -152,5 +155,5 @@ void test("whatever is done in whatever order, over restarts and crashes, the st
       await rm(directory, { recursive: true, force: true });
     }
   });
-  await fc.assert(property, { numRuns: 25, endOnFailure: false });
+  await fc.assert(property, { numRuns: 25, endOnFailure: true });
 });
