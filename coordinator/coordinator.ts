@@ -9,6 +9,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Bell } from "../shared/bell.ts";
+import { TidingError } from "../shared/errors.ts";
 import { decodeCommitRecord, encodeCommitRecord, type CommitRecord } from "../shared/protocol/commit-record.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { encodeShardMessage } from "../shared/protocol/shard-message.ts";
@@ -119,6 +120,7 @@ export class Coordinator {
 
   /** Runs until every row has landed. Rejects when stopped before, or with what `onFault` was told of. */
   async run(): Promise<void> {
+    this.#checkTable();
     await this.#sink.start();
     this.#planning = this.#plan();
     this.#reconciling = this.#reconcile().catch((error: unknown) => {
@@ -148,6 +150,7 @@ export class Coordinator {
     const lander = new Lander({ transport, output, plan: landing, onStep: this.#options.onStep });
     if (output.manifest.parts.length === 0) await lander.landNothing();
     if (ordered) await lander.orderParts();
+    this.#checkRows();
     await transport.log.drop(job);
     await transport.results.dropJob(job);
   }
@@ -178,6 +181,28 @@ export class Coordinator {
     if (this.#only === null && this.#options.output.manifest.plan.total !== total) {
       await this.#options.output.change((manifest) => ({ plan: { ...manifest.plan, total } }));
     }
+  }
+
+  /** What is landed must be in the table: without it, rows would count that nobody knows. */
+  #checkTable(): void {
+    const { output, table } = this.#options;
+    const last = output.manifest.landed.at(-1)?.[1] ?? -1;
+    if (last < table.length) return;
+    throw new TidingError("STORE_DAMAGED", `Shard ${last} is landed, but the shard table ends before shard ${table.length}.`, {
+      place: output.paths.private,
+      mend: "Put the shards.<n>.jsonl file back that was there, or run the job into another output.path.",
+    });
+  }
+
+  /** No row is lost in silence: what was planned is in a part or among the failed rows. */
+  #checkRows(): void {
+    const { parts, failed } = this.#options.output.manifest;
+    const found = [...parts, ...failed].reduce((sum, part) => sum + part.rowIds, 0);
+    if (this.#total === null || found >= this.#total) return;
+    throw new TidingError("INTERNAL", `Of ${this.#total} rows, ${found} are in the parts: this is a defect of Tiding.`, {
+      place: this.#options.output.paths.root,
+      mend: "Keep the output as it is and report this.",
+    });
   }
 
   /** Shards of the table that are neither landed nor complete in the log. */

@@ -44,11 +44,11 @@ export class ShardTable implements AsyncDisposable {
 
   /** Reads the newest owner's table and goes on in a file of this epoch. */
   static async open(folder: string, epoch: number): Promise<ShardTable> {
-    const older = (await readdir(folder)).flatMap((name) => {
+    const found = (await readdir(folder)).flatMap((name) => {
       const match = /^shards\.(\d+)\.jsonl$/.exec(name);
       return match === null ? [] : [{ name, epoch: Number(match[1]) }];
     });
-    const newest = older.toSorted((a, b) => b.epoch - a.epoch)[0];
+    const newest = found.toSorted((a, b) => b.epoch - a.epoch)[0];
     const entries = newest === undefined ? [] : await readEntries(join(folder, newest.name));
     const path = join(folder, `shards.${epoch}.jsonl`);
     const temporary = `${path}.tmp`;
@@ -62,7 +62,7 @@ export class ShardTable implements AsyncDisposable {
     } catch (error) {
       throw storageError(error, path);
     }
-    for (const { name } of older) await rm(join(folder, name), { force: true });
+    for (const table of found) if (table.epoch !== epoch) await rm(join(folder, table.name), { force: true });
     return new ShardTable(path, await open(path, "a"), entries);
   }
 

@@ -28,7 +28,7 @@ export function differencesOf(
   kept: FingerprintDocument,
   present: FingerprintDocument,
   options: { readonly ignoreServed: boolean },
-): readonly string[] {
+): string[] {
   return options.ignoreServed ? differences(withoutServed(kept), withoutServed(present)) : differences(kept, present);
 }
 

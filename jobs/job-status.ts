@@ -52,7 +52,7 @@ export async function jobStatus(output: string): Promise<JobStatus> {
     name: manifest.job.name,
     state: isRunning ? "running" : stateOf(manifest, rows.failed),
     output: root,
-    format: (manifest.job.spec["output"] as { readonly format?: string }).format ?? "parquet",
+    format: formatOf(manifest),
     rows: { ...rows, total: manifest.plan.total, landed, committed: landed + (await unlandedRows(root, manifest)) },
     parts: manifest.parts.length,
     bytes: manifest.parts.reduce((sum, part) => sum + part.bytes, 0),
@@ -62,6 +62,11 @@ export async function jobStatus(output: string): Promise<JobStatus> {
     error: manifest.error,
     revisions: manifest.job.revisions.map(({ at, overrides }) => ({ at, overrides })),
   };
+}
+
+/** What the parts of an output are. */
+export function formatOf({ job }: Manifest): string {
+  return (job.spec["output"] as { readonly format?: string }).format ?? "parquet";
 }
 
 export function notAJob(root: string): TidingError {

@@ -16,7 +16,7 @@ import type { EngineSettings } from "./engine-settings.ts";
 import { executeJob } from "./execute-job.ts";
 import { storedSpec } from "./stored-spec.ts";
 import { reportOf } from "./job-report.ts";
-import { unlandedRows } from "./job-status.ts";
+import { formatOf, unlandedRows } from "./job-status.ts";
 import { prepareJob, type PreparedJob } from "./prepare-job.ts";
 
 export interface RunJobOptions {
@@ -54,6 +54,8 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
     const differs = differencesOf(manifest.job.document as FingerprintDocument, documentOf(job, []), {
       ignoreServed: true,
     });
+    const format = formatOf(manifest);
+    if (format !== loaded.spec.output.format) differs.push(`output.format was "${format}", is now "${loaded.spec.output.format}".`);
     if (differs.length > 0) refuseOtherJob(root, differs);
     refuseUnfinishedRetry(root, manifest);
     await checkParts(root, manifest);
