@@ -1,0 +1,199 @@
+/** What each error code means and what to do about it, in one sentence each, for docs/errors.md. */
+import type { ErrorClass, ErrorCode } from "../../shared/errors.ts";
+
+export interface ErrorDescription {
+  readonly meaning: string;
+  readonly mend: string;
+}
+
+/** What the engine does about each class. */
+export const CLASS_DESCRIPTIONS: Readonly<Record<ErrorClass, string>> = {
+  "back-pressure": "The row waits its turn and the endpoint's slots are cut for a while. No attempt is counted.",
+  transient:
+    "The call is tried again after a random, growing wait, outside the slot, until `run.attempts` are used up; then the row fails.",
+  "endpoint-down": "The endpoint's circuit opens; other endpoints carry on. No attempt is counted.",
+  row: "The row becomes a failed row; the job goes on.",
+  job: "The job stops before it burns rows. The same command resumes it.",
+  usage: "The command, the spec or the input is wrong. Nothing was sent; exit code 2.",
+  engine:
+    "Tiding's own storage or protocol failed. The job stops; the same command resumes it unless the text says otherwise.",
+};
+
+/** A code without an entry does not compile. */
+export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> = {
+  ENDPOINT_SATURATED: {
+    meaning: "The endpoint has no room for the request: 429, TGI's `overloaded`, or 503 with `Retry-After`.",
+    mend: "Nothing; lower `llm.slots` where it happens all the time.",
+  },
+
+  ENDPOINT_ERROR: {
+    meaning:
+      "The endpoint failed: 500, 502, 504, 408, 424, 503 without `Retry-After`, or an answer that it gave up on.",
+    mend: "Look into the server's log where rows fail with it.",
+  },
+  CONNECTION_LOST: {
+    meaning: "The connection broke off before the answer was whole.",
+    mend: "Look at the server and at proxies before it.",
+  },
+  RESPONSE_INVALID: {
+    meaning: "What came is not an answer: no JSON, HTML, or JSON without choices. The next attempt gets a new seed.",
+    mend: "See whether `base_url` is the model server's address.",
+  },
+  STREAM_TRUNCATED: {
+    meaning: "The stream ended before the answer did.",
+    mend: "Look at the server and at proxies before it.",
+  },
+  REQUEST_TIMEOUT: {
+    meaning: "The request took longer than `request_timeout`, or a stream was silent for longer than `idle_timeout`.",
+    mend: "Raise the one that the message names if answers may take longer.",
+  },
+  LLM_FAILED: {
+    meaning: "A custom LLM threw something that is no `TidingError`.",
+    mend: "Mend the module, or throw a `TidingError` with the code that fits.",
+  },
+
+  ENDPOINT_UNREACHABLE: {
+    meaning: "No connection came about: refused, unknown host, no route, TLS failed.",
+    mend: "Start the server; check host, port, and http or https in `base_url`.",
+  },
+  ENDPOINT_LOADING: {
+    meaning: "The server says that its model is loading, paused or scaled to zero.",
+    mend: "Wait, or resume the endpoint.",
+  },
+  ENDPOINT_REFUSED_KEY: {
+    meaning: "One endpoint refuses the key. A custom LLM may throw it; the built-in one throws `UNAUTHORIZED`.",
+    mend: "Give the endpoint a key with access.",
+  },
+
+  REQUEST_REJECTED: {
+    meaning: "The server rejected this request: mostly 400 or 422.",
+    mend: "Read the message; correct the row or `generation_kwargs`, then `tiding retry`.",
+  },
+  CONTEXT_TOO_LONG: {
+    meaning: "Prompt and `max_new_tokens` do not fit the model's context.",
+    mend: "Shorten the input or lower `max_new_tokens`, then `tiding retry`.",
+  },
+  CONTENT_FILTERED: {
+    meaning: "A content filter held back the request or the whole answer.",
+    mend: "Change the prompt, or leave the row failed.",
+  },
+  ANSWER_CUT: {
+    meaning: "The answer was cut by the token limit, and `fail_on_length` is set.",
+    mend: "`tiding retry DIR --set steps.0.llm.generation_kwargs.max_new_tokens=N`.",
+  },
+  TASK_FAILED: { meaning: "A task threw, or did not return an object with its columns.", mend: "Mend the task." },
+  ROW_INVALID: {
+    meaning: "The input row could not be read, does not fit its columns' types, or lacks what the task needs.",
+    mend: "Correct the row, declare `input.types`, or map another column.",
+  },
+  ROW_POISON: {
+    meaning: "The process died three times while this row ran alone; it is not run again.",
+    mend: "Mend the task, then `tiding retry`.",
+  },
+  OUTPUT_MISFIT: {
+    meaning: "A value does not fit its column's type, which was declared or frozen by the first rows.",
+    mend: "Declare the type, as in `output.types: { score: json }`, before the first run.",
+  },
+
+  UNAUTHORIZED: {
+    meaning: "The endpoint refused the key: 401 or 403. With several endpoints the others carry on.",
+    mend: "Give `api_key` a reference to a variable with a key that has access.",
+  },
+  MODEL_NOT_FOUND: {
+    meaning:
+      "The endpoint does not serve the model, serves another one than before, or endpoints serve different ones.",
+    mend: "Set `model_id` to a name that the server lists.",
+  },
+  WRONG_SERVICE: {
+    meaning: "What answers has no OpenAI chat route: 404 for the route, 405, 415, or a redirect.",
+    mend: "Check `base_url`.",
+  },
+  QUOTA_EXHAUSTED: {
+    meaning: "Quota or credit is used up: 402, or `insufficient_quota` under any status.",
+    mend: "Add credit or raise the limit, then run the same command again.",
+  },
+  NO_ENDPOINT: {
+    meaning: "No endpoint could be used for `run.endpoint_wait`.",
+    mend: "Start a server, then run the same command again.",
+  },
+  ROWS_FAIL_ALIKE: {
+    meaning: "The first `run.stop_after_alike` rows all failed with the same error; none of them was recorded.",
+    mend: "Mend the cause and run the same command again.",
+  },
+  TASK_INVALID: { meaning: "A task calls an LLM and its step has none.", mend: "Give the step an `llm`." },
+
+  SPEC_INVALID: {
+    meaning: "The spec has keys or values that are not valid; the message lists them all, with their places.",
+    mend: "Correct them.",
+  },
+  SPEC_UNREADABLE: {
+    meaning: "The spec file is missing, is not UTF-8, or is no kind of file that holds a spec.",
+    mend: "Check the path and the file's ending.",
+  },
+  NOT_BUILT: {
+    meaning: "The key or value belongs to Tiding's design and is not built yet.",
+    mend: "Use what the message names in its place.",
+  },
+  USAGE: { meaning: "The command line, or what it asks of this output, is wrong.", mend: "`tiding help COMMAND`." },
+  SECRET_MISSING: { meaning: "The environment variable that a secret refers to is not set.", mend: "Set it." },
+  MODULE_INVALID: {
+    meaning: "A module of yours is missing, does not compile, threw, or does not export what it should.",
+    mend: "Correct it at the place that is named.",
+  },
+  INPUT_MISSING: {
+    meaning: "No file is at `input.path`, or none matches the glob.",
+    mend: "Check the path; it is relative to the spec's folder.",
+  },
+  INPUT_UNREADABLE: {
+    meaning:
+      "An input file is damaged, of another format, in an encoding or compression that is not read; or, with `strict`, one row is.",
+    mend: "Do as the message says; mostly convert the file.",
+  },
+  INPUT_CHANGED: {
+    meaning: "The input is not what it was when the job began.",
+    mend: "Put the former input back, or choose another `output.path` for the new one.",
+  },
+  COLUMN_MISSING: {
+    meaning: "A column that the spec names does not exist.",
+    mend: "Name one of the columns that the message lists.",
+  },
+  COLUMN_COLLISION: {
+    meaning: "Two columns would have one name, or a name that Tiding keeps for itself.",
+    mend: "Rename one with `input.columns` or the step's `rename`.",
+  },
+  OUTPUT_OTHER_JOB: {
+    meaning: "The output holds a job with another fingerprint; the message says what differs.",
+    mend: "Choose another `output.path`, or put back what was changed.",
+  },
+  OUTPUT_IN_USE: { meaning: "Another process runs a job in this output.", mend: "Let it finish, or stop it." },
+  OUTPUT_UNWRITABLE: {
+    meaning: "The output cannot be written: permission, read-only, or a file in its place.",
+    mend: "Choose another `output.path`, or allow writing there.",
+  },
+  OUTPUT_NOT_A_JOB: {
+    meaning: "The folder holds no job of Tiding, or something else.",
+    mend: "Give the folder with `manifest.<n>.json` in it; for a new job, an empty or new one.",
+  },
+
+  OUTPUT_DAMAGED: {
+    meaning: "The manifest or a part is missing, cut, or not what was written.",
+    mend: "Put the file back from a copy, or begin a new output.",
+  },
+  OWNERSHIP_LOST: {
+    meaning: "Another process took the output over while this one was silent.",
+    mend: "Nothing is lost; let the other finish.",
+  },
+  DISK_FULL: {
+    meaning: "There is no space left to write to.",
+    mend: "Free some space and run the same command again.",
+  },
+  STORE_DAMAGED: {
+    meaning: "The commit log cannot be read back as it was written, or is of another version.",
+    mend: "Check the disk; finish the output with the version that began it.",
+  },
+  FENCED: { meaning: "A shard was taken over by another worker. It stays inside the engine.", mend: "Nothing." },
+  INTERNAL: {
+    meaning: "Something that was not foreseen: a defect of Tiding.",
+    mend: "Run again with `TIDING_DEBUG=1` and report what it shows.",
+  },
+};
