@@ -54,6 +54,7 @@ export class Sink {
   #cursor: Position | null = null;
   #work: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
+  readonly #leftovers = new Set<number>();
   /** Shards whose log was trimmed at the last landing, to be forgotten at the next: a stale task must still meet a tail. */
   #forgettable: readonly number[] = [];
 
@@ -128,7 +129,10 @@ export class Sink {
     this.#unsettled.push({ shard, position });
     const record = decodeCommitRecord(entry.body);
     const progress = this.#progressOf(shard);
-    if (progress === null) return;
+    if (progress === null) {
+      if (this.isLanded(shard)) this.#dropLeftover(shard);
+      return;
+    }
     progress.activeAtMs = performance.now();
     if (record.type === "open") this.#options.onOpened(shard, record.epoch);
     if (record.type !== "rows") return;
@@ -139,6 +143,18 @@ export class Sink {
       refs.map((ref) => ({ kind: "stored" as const, ref, bytes: Math.ceil(record.bytes / refs.length) })),
     );
     this.#noteComplete(progress);
+  }
+
+  /** An owner that died behind its manifest left batches that the manifest makes needless. */
+  #dropLeftover(shard: number): void {
+    if (this.#leftovers.has(shard)) return;
+    this.#leftovers.add(shard);
+    const { transport, job } = this.#options;
+    this.#enqueue(async () => {
+      await transport.results.drop(job, shard);
+      await transport.log.forget(job, shard);
+      this.#leftovers.delete(shard);
+    });
   }
 
   #noteComplete(progress: ShardProgress): void {

@@ -195,7 +195,12 @@ export const RunSpec = z.strictObject({
   seed: z.int().nonnegative().default(42).describe("Every call's seed derives from it."),
   attempts: z.int().positive().default(6).describe("Tries of one LLM call before its row fails."),
   shard_rows: z.int().positive().max(65_536).default(256).describe("Rows of a shard. Frozen by the first run."),
-  shard_bytes: z.int().positive().max(6_000_000).default(4_000_000).describe("Bytes at which a shard is cut early. Frozen likewise."),
+  shard_bytes: z
+    .int()
+    .positive()
+    .max(6_000_000)
+    .default(4_000_000)
+    .describe("Bytes at which a shard is cut early. Frozen likewise."),
   flush_interval: Duration.prefault("1s").describe("Longest that an answer waits to be committed."),
   endpoint_wait: Duration.prefault("15m").describe("How long to wait for any endpoint before the job stops."),
   grace: Duration.prefault("30s").describe("How long running requests may finish after SIGTERM or Ctrl-C."),
