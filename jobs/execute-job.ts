@@ -134,6 +134,7 @@ class JobRun {
       job: key,
       pipeline: job.pipeline(manifest.retry?.round ?? 0),
       schema: resultSchema(job.batchColumns),
+      runsForeignCode: job.code.some(({ taskCode, llmCode }) => taskCode !== null || llmCode !== null),
       flushIntervalMs: spec.run.flush_interval,
       leaseMs,
       guard: new AlikeGuard(spec.run.stop_after_alike, {

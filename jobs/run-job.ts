@@ -55,7 +55,8 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
       ignoreServed: true,
     });
     const format = formatOf(manifest);
-    if (format !== loaded.spec.output.format) differs.push(`output.format was "${format}", is now "${loaded.spec.output.format}".`);
+    if (format !== loaded.spec.output.format)
+      differs.push(`output.format was "${format}", is now "${loaded.spec.output.format}".`);
     if (differs.length > 0) refuseOtherJob(root, differs);
     refuseUnfinishedRetry(root, manifest);
     await checkParts(root, manifest);

@@ -65,13 +65,14 @@ export class ShardOwner {
       readonly shard: number;
       readonly size: number;
       readonly only: Bitmap | null;
+      readonly runsForeignCode: boolean;
       readonly worker: string;
       readonly signal: AbortSignal;
     },
   ): Promise<ShardOwner | null> {
     const tail = await log.tail(shard.job, shard.shard);
     const record = tail === null ? null : decodeCommitRecord(tail.body);
-    const opening = nextOpening(record, shard.size, shard.only);
+    const opening = nextOpening(record, shard);
     if (opening.done.isFull) return null;
     const owner = new ShardOwner(log, { ...shard, position: tail?.position ?? null }, opening, shard.signal);
     await owner.#append((common) => ({ type: "open", worker: shard.worker, ...common }));

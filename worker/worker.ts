@@ -36,6 +36,8 @@ export interface WorkerOptions {
   readonly job: JobKey;
   readonly pipeline: Pipeline;
   readonly schema: ResultSchema;
+  /** The job runs a task or an LLM of the user's own, which may take the process down. */
+  readonly runsForeignCode: boolean;
   readonly flushIntervalMs: number;
   readonly leaseMs: number;
   readonly guard: AlikeGuard;
@@ -145,7 +147,7 @@ export class Worker {
   }
 
   async #take(claim: Claim): Promise<void> {
-    const { transport, job, id } = this.#options;
+    const { transport, job, id, runsForeignCode } = this.#options;
     const message = decodeShardMessage(claim.body);
     const input = await transport.inputs.get(message.input);
     if (input === null) {
@@ -155,7 +157,7 @@ export class Worker {
     }
     const only = message.only === null ? null : Bitmap.fromText(message.rows, message.only);
     const signal = this.#stopping.signal;
-    const place = { job, shard: message.shard, size: message.rows, only, worker: id, signal };
+    const place = { job, shard: message.shard, size: message.rows, only, runsForeignCode, worker: id, signal };
     const owner = await ShardOwner.open(transport.log, place).catch((error: unknown) => {
       // Another worker, with a delivery of its own, was quicker.
       if (isTidingError(error) && error.code === "FENCED") return null;

@@ -4,6 +4,9 @@
  *
  *   together ──lost `LOSSES_UNTIL_ALONE` times without a commit──► alone ──the same row lost three times──► quarantined
  *
+ * Only code that is not Tiding's own can take a process down with a row, so only a job that runs such code is under
+ * suspicion: a built-in task's row that hangs while its owners are killed by hand is healthy.
+ *
  * Pure. A commit by any owner puts the shard back to `together`, so that random deaths of machines never add up to a
  * verdict on a healthy row.
  */
@@ -24,20 +27,29 @@ export interface Opening {
   readonly poison: number | null;
 }
 
-export function nextOpening(tail: CommitRecord | null, size: number, only: Bitmap | null): Opening {
+export interface ShardToOpen {
+  readonly size: number;
+  /** Positions that are to be run; null for all. */
+  readonly only: Bitmap | null;
+  /** The job runs a task or an LLM of the user's own. */
+  readonly runsForeignCode: boolean;
+}
+
+export function nextOpening(tail: CommitRecord | null, { size, only, runsForeignCode }: ShardToOpen): Opening {
   if (tail === null) {
     const done = only === null ? new Bitmap(size) : Bitmap.full(size).without(only);
     return { epoch: 1, done, lost: 0, suspect: null, alone: false, poison: null };
   }
   const lost = lossesAfter(tail);
   const suspect = suspectAfter(tail);
-  const poison = suspect !== null && suspect.times >= LOSSES_OF_A_POISON_ROW ? suspect.position : null;
+  const poison =
+    runsForeignCode && suspect !== null && suspect.times >= LOSSES_OF_A_POISON_ROW ? suspect.position : null;
   return {
     epoch: tail.epoch + 1,
     done: Bitmap.fromText(size, tail.done),
     lost,
     suspect,
-    alone: lost >= LOSSES_UNTIL_ALONE,
+    alone: runsForeignCode && lost >= LOSSES_UNTIL_ALONE,
     poison,
   };
 }

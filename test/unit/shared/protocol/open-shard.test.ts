@@ -58,14 +58,16 @@ function tailAfter(opening: Opening, act: Act): CommitRecord {
   }
 }
 
-function openAfter(acts: readonly Act[]): Opening {
-  let opening = nextOpening(null, SIZE, null);
-  for (const act of acts) opening = nextOpening(tailAfter(opening, act), SIZE, null);
+const SHARD = { size: SIZE, only: null, runsForeignCode: true };
+
+function openAfter(acts: readonly Act[], shard = SHARD): Opening {
+  let opening = nextOpening(null, shard);
+  for (const act of acts) opening = nextOpening(tailAfter(opening, act), shard);
   return opening;
 }
 
 void test("a shard that nobody opened has all of its rows to run", () => {
-  const opening = nextOpening(null, SIZE, null);
+  const opening = nextOpening(null, SHARD);
   assert.equal(opening.epoch, 1);
   assert.equal(opening.done.isEmpty, true);
   assert.equal(opening.alone, false);
@@ -74,7 +76,7 @@ void test("a shard that nobody opened has all of its rows to run", () => {
 void test("a retry leaves all but the named rows alone", () => {
   const only = new Bitmap(SIZE);
   only.add(3);
-  assert.deepEqual([...nextOpening(null, SIZE, only).done], [0, 1, 2, 4, 5, 6, 7]);
+  assert.deepEqual([...nextOpening(null, { ...SHARD, only }).done], [0, 1, 2, 4, 5, 6, 7]);
 });
 
 void test("a shard that is lost again and again without a commit is run one row at a time", () => {
@@ -109,6 +111,17 @@ void test("owners follow one another in ascending epochs, whatever happens", () 
   fc.assert(
     fc.property(acts, (run) => {
       assert.equal(openAfter(run).epoch, run.length + 1);
+    }),
+  );
+});
+
+void test("rows of built-in tasks are never suspected, however often their owners are killed", () => {
+  const acts = fc.array(fc.constantFrom<Act>("die", "start the next row alone and die"), { maxLength: 30 });
+  fc.assert(
+    fc.property(acts, (run) => {
+      const opening = openAfter(run, { ...SHARD, runsForeignCode: false });
+      assert.equal(opening.alone, false);
+      assert.equal(opening.poison, null);
     }),
   );
 });
