@@ -49,6 +49,8 @@ const TEXT = {
   context:
     /maximum context length|maximum model length|longer than the model's context length|`inputs` must have less than|`inputs` tokens \+ `max_new_tokens` must be|exceeds? (the )?(available context size|maximum allowed input length|context (window|length))|request too large for model|prompt is too long|input is too large to process|maximum prompt length/i,
   filtered: /content[ _](filter|policy|management policy)|input was flagged|safety system/i,
+  /** llama.cpp's server writes 500 for what no retry can change (`failed to parse messages` and the like). */
+  unusable: /^failed to parse (messages|tools)\b|^(image|audio|video) input is not supported/i,
   rejected: /^(input validation error|template error|missing template va|tool error)/i,
 } as const;
 
@@ -94,7 +96,7 @@ function codeFor(status: number, kind: string, text: string, { hasRetryAfter }: 
   if (status === 404)
     return /model/i.test(kind + text) && !text.trimStart().startsWith("<") ? "MODEL_NOT_FOUND" : "WRONG_SERVICE";
   if (status === 405 || status === 415 || (status >= 300 && status < 400)) return "WRONG_SERVICE";
-  if (status === 501) return "REQUEST_REJECTED";
+  if (status === 501 || (status === 500 && TEXT.unusable.test(text))) return "REQUEST_REJECTED";
   if (status === 408 || status === 424 || status >= 500) return "ENDPOINT_ERROR";
   return status >= 400 ? "REQUEST_REJECTED" : "RESPONSE_INVALID";
 }

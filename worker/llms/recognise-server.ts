@@ -82,11 +82,7 @@ export function recogniseByModels(list: unknown, { endpoint, modelId }: Wanted):
   if (!isRecord(list) || !Array.isArray(list["data"])) return null;
   const models = list["data"].filter(isRecord).filter((model) => typeof model["id"] === "string");
   if (models.length === 0) return null;
-  // A gateway's listing leaves out the provider that may follow the model's name.
-  const chosen =
-    modelId === undefined
-      ? onlyBase(models)
-      : models.find(({ id }) => id === modelId || id === modelId.replace(/:[^:/]*$/, ""));
+  const chosen = modelId === undefined ? onlyBase(models) : models.find((model) => answersTo(model, modelId));
   if (chosen === undefined) {
     const names = models.slice(0, 10).map(({ id }) => String(id));
     const served = names.join(", ") + (models.length > names.length ? ` and ${models.length - names.length} more` : "");
@@ -118,6 +114,13 @@ export function unknownServer(modelId: string | undefined): RecognisedServer {
     isTgi: false,
     requestModel: modelId ?? null,
   };
+}
+
+function answersTo({ id, aliases }: Record<string, unknown>, modelId: string): boolean {
+  // A gateway's listing leaves out the provider that may follow the model's name.
+  if (id === modelId || id === modelId.replace(/:[^:/]*$/, "")) return true;
+  // llama.cpp's server lists one of its `--alias` names as the id, and all of them beside it.
+  return Array.isArray(aliases) && aliases.includes(modelId);
 }
 
 /** The one model that is not an adapter of another (vLLM lists adapters with a `parent`). */
