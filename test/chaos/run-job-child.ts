@@ -1,0 +1,58 @@
+/** A run of a job in a process of its own, which may be told to die at a step of the commit protocol. */
+import { messageOf, isTidingError } from "../../shared/errors.ts";
+import type { JobReport } from "../../shared/observe/job-report.ts";
+import type { ProtocolStep } from "../../shared/protocol/protocol-step.ts";
+import { specFromObject } from "../../shared/spec/load-spec.ts";
+import { retryJob } from "../../jobs/retry-job.ts";
+import { runJob } from "../../jobs/run-job.ts";
+import type { EngineSettings } from "../../jobs/engine-settings.ts";
+
+/** What the child is told, as JSON in its first argument. */
+export interface ChildOrder {
+  readonly spec: unknown;
+  readonly folder: string;
+  readonly settings?: Omit<EngineSettings, "wrapTransport">;
+  readonly takeoverMs?: number;
+  /** Run the failed rows of `output` again, in place of the job. */
+  readonly retry?: { readonly output: string; readonly overrides: readonly string[] };
+  /** Die, as by `kill -9`, when this step is reached for the `count`th time. */
+  readonly crash?: { readonly step: ProtocolStep; readonly count: number } | null;
+}
+
+/** What it prints on standard output, as one line of JSON, where it lives to its end. */
+export interface ChildResult {
+  readonly report: JobReport | null;
+  /** What was thrown. */
+  readonly error: { readonly code: string; readonly message: string; readonly place: string | null } | null;
+}
+
+const order = JSON.parse(process.argv[2] ?? "") as ChildOrder;
+const drain = new AbortController();
+process.on("SIGTERM", () => drain.abort());
+let left = order.crash?.count ?? 0;
+
+const common = {
+  environment: {},
+  drain: drain.signal,
+  onStep(step: ProtocolStep): void {
+    if (step === order.crash?.step && --left === 0) process.kill(process.pid, "SIGKILL");
+  },
+  ...(order.takeoverMs === undefined ? {} : { takeoverMs: order.takeoverMs }),
+  ...(order.settings === undefined ? {} : { settings: order.settings }),
+};
+
+async function run(): Promise<ChildResult> {
+  try {
+    const report =
+      order.retry === undefined
+        ? await runJob({ loaded: specFromObject(order.spec, { folder: order.folder, environment: {} }), ...common })
+        : await retryJob({ ...order.retry, ...common });
+    return { report, error: null };
+  } catch (error) {
+    const code = isTidingError(error) ? error.code : "OTHER";
+    const place = isTidingError(error) ? (error.place ?? null) : null;
+    return { report: null, error: { code, message: messageOf(error), place } };
+  }
+}
+
+process.stdout.write(`${JSON.stringify(await run())}\n`);
