@@ -15,7 +15,7 @@ import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { encodeShardMessage } from "../shared/protocol/shard-message.ts";
 import { PROTOCOL_VERSION } from "../shared/protocol/version.ts";
 import { Bitmap } from "../shared/rows/bitmap.ts";
-import { TransportError, type JobKey, type Transport } from "../shared/transport/transport.ts";
+import { TransportError, type JobKey, type Position, type Transport } from "../shared/transport/transport.ts";
 import type { RowSource } from "./input/row-source.ts";
 import type { OwnedOutput } from "./output/output-directory.ts";
 import { countOfRanges } from "./output/shard-ranges.ts";
@@ -157,7 +157,8 @@ export class Coordinator {
 
   async #plan(): Promise<void> {
     const { source, table, shardRows, shardBytes, offset, limit, verifyAll } = this.#options;
-    const needed = await this.#neededShards();
+    const { needed, tails } = await this.#neededShards();
+    await this.#sink.dropOrphans(tails);
     const shards = planShards({
       source,
       table,
@@ -188,10 +189,14 @@ export class Coordinator {
     const { output, table } = this.#options;
     const last = output.manifest.landed.at(-1)?.[1] ?? -1;
     if (last < table.length) return;
-    throw new TidingError("STORE_DAMAGED", `Shard ${last} is landed, but the shard table ends before shard ${table.length}.`, {
-      place: output.paths.private,
-      mend: "Put the shards.<n>.jsonl file back that was there, or run the job into another output.path.",
-    });
+    throw new TidingError(
+      "STORE_DAMAGED",
+      `Shard ${last} is landed, but the shard table ends before shard ${table.length}.`,
+      {
+        place: output.paths.private,
+        mend: "Put the shards.<n>.jsonl file back that was there, or run the job into another output.path.",
+      },
+    );
   }
 
   /** No row is lost in silence: what was planned is in a part or among the failed rows. */
@@ -199,16 +204,21 @@ export class Coordinator {
     const { parts, failed } = this.#options.output.manifest;
     const found = [...parts, ...failed].reduce((sum, part) => sum + part.rowIds, 0);
     if (this.#total === null || found >= this.#total) return;
-    throw new TidingError("INTERNAL", `Of ${this.#total} rows, ${found} are in the parts: this is a defect of Tiding.`, {
-      place: this.#options.output.paths.root,
-      mend: "Keep the output as it is and report this.",
-    });
+    throw new TidingError(
+      "INTERNAL",
+      `Of ${this.#total} rows, ${found} are in the parts: this is a defect of Tiding.`,
+      {
+        place: this.#options.output.paths.root,
+        mend: "Keep the output as it is and report this.",
+      },
+    );
   }
 
   /** Shards of the table that are neither landed nor complete in the log. */
-  async #neededShards(): Promise<ReadonlySet<number>> {
+  async #neededShards(): Promise<{ needed: ReadonlySet<number>; tails: ReadonlyMap<number, Position> }> {
     const { table, transport, job } = this.#options;
     const needed = new Set<number>();
+    const tails = new Map<number, Position>();
     for (let shard = 0; shard < table.length; shard++) {
       if (this.#shapeOf(shard) === null || this.#sink.isLanded(shard)) continue;
       const done = this.#sink.progressOf(shard)?.received.copy() ?? this.#emptyProgress(shard);
@@ -216,12 +226,13 @@ export class Coordinator {
       if (tail !== null) {
         const record = decodeCommitRecord(tail.body);
         this.#epochs.set(shard, record.epoch);
+        tails.set(shard, tail.position);
         done.addAll(Bitmap.fromText(done.size, record.done));
       }
       this.#unlandedBefore += done.without(this.#emptyProgress(shard)).count;
       if (!done.isFull) needed.add(shard);
     }
-    return needed;
+    return { needed, tails };
   }
 
   async #dispatch({ entry, input }: PlannedShard): Promise<void> {

@@ -13,6 +13,7 @@ import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { openEmbeddedTransport } from "../shared/transport/embedded/embedded-transport.ts";
 import type { Transport } from "../shared/transport/transport.ts";
 import type { EngineSettings } from "./engine-settings.ts";
+import { errorRecord } from "./job-report.ts";
 import type { PreparedJob } from "./prepare-job.ts";
 import { ProgressMeter } from "./progress-meter.ts";
 
@@ -189,10 +190,8 @@ function stateAfter(ending: Ending): Partial<Manifest> {
       return { state: "finished", error: null, cursor: null, retry: null };
     case "interrupted":
       return { state: "interrupted", error: null };
-    case "stopped": {
-      const { code, message, mend = null, place = null } = ending.error;
-      return { state: "stopped", error: { code, message, mend, place } };
-    }
+    case "stopped":
+      return { state: "stopped", error: errorRecord(ending.error) };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Manifest } from "../coordinator/output/manifest.ts";
+import type { TidingError } from "../shared/errors.ts";
 import type { JobOutcome, JobReport } from "../shared/observe/job-report.ts";
 import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
 import type { Ending } from "./execute-job.ts";
@@ -38,8 +39,13 @@ export function reportOf(facts: {
       slotUse: run?.meter.slotUse ?? null,
     },
     failures: failuresOf(manifest.failed),
-    error: manifest.error,
+    error: run?.ending.kind === "stopped" ? errorRecord(run.ending.error) : null,
   };
+}
+
+/** An error as manifests and reports hold it. */
+export function errorRecord({ code, message, mend, place }: TidingError): NonNullable<JobReport["error"]> {
+  return { code, message, mend: mend ?? null, place: place ?? null };
 }
 
 function outcomeOf(ending: Ending, failed: number): JobOutcome {

@@ -10,7 +10,8 @@ import { TransportError, type BlobRef, type JobKey, type Transport } from "../sh
 import type { FinishedRow, HeldShard } from "./held-shard.ts";
 import { failedRow } from "./row-run.ts";
 
-const FULL_RETRY_MS = 50;
+/** Long enough that hundreds of shards that wait for room cost nothing. */
+const FULL_RETRY_MS = 250;
 
 export interface CommitTarget {
   readonly transport: Transport;
@@ -97,7 +98,7 @@ async function storeBatch(target: CommitTarget, shard: number, batch: Uint8Array
       return await target.transport.results.put(target.job, shard, batch);
     } catch (error) {
       if (!(error instanceof TransportError) || !["full", "unknown", "unreachable"].includes(error.fault)) throw error;
-      await delay(FULL_RETRY_MS, undefined, { signal: target.signal });
+      await delay(FULL_RETRY_MS * (0.5 + Math.random()), undefined, { signal: target.signal });
     }
   }
 }

@@ -8,6 +8,7 @@
  * Batches are dropped only after the manifest that makes them needless is in place; the cursor in the manifest has nothing
  * unlanded before it. Messages: log entries, ticks and `landRest`; landings follow one another.
  */
+import { Bell } from "../../shared/bell.ts";
 import { batchRefs, decodeCommitRecord } from "../../shared/protocol/commit-record.ts";
 import type { StepListener } from "../../shared/protocol/protocol-step.ts";
 import { Bitmap } from "../../shared/rows/bitmap.ts";
@@ -52,6 +53,9 @@ export class Sink {
   /** Entries in the log's order, until all before them are landed. */
   #unsettled: { readonly shard: number; readonly position: Position }[] = [];
   #cursor: Position | null = null;
+  /** The newest record that was read of each shard that is not landed. */
+  readonly #seen = new Map<number, Position>();
+  readonly #bell = new Bell();
   #work: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
   readonly #leftovers = new Set<number>();
@@ -65,9 +69,9 @@ export class Sink {
     this.#tick.unref();
   }
 
-  /** Takes up where the manifest ends: spilled batches first, then the log from the cursor on. */
+  /** Takes up where the manifest ends: spilled batches first, then what is kept of the log. */
   async start(): Promise<void> {
-    const { transport, job, output, signal, onFault } = this.#options;
+    const { output, signal, onFault } = this.#options;
     for (const { file, batches } of output.manifest.spills) {
       for (const { shard, own, offset, bytes } of batches) {
         const progress = this.#progressOf(shard);
@@ -75,9 +79,8 @@ export class Sink {
       }
     }
     for (const progress of this.#open.values()) this.#noteComplete(progress);
-    const cursor = output.manifest.cursor as Position | null;
-    // A log that was rolled back is read from its start: bitmaps make that idempotent.
-    this.#cursor = cursor !== null && (await transport.log.verify(job, cursor)) ? cursor : null;
+    // From the first record that is kept, not from the cursor: what was received before is told by bitmap, and what no
+    // record names must be found. A remote log will want the cursor here.
     this.#reading = this.#read(signal).catch((error: unknown) => {
       if (!signal.aborted) onFault(error);
     });
@@ -105,11 +108,37 @@ export class Sink {
     return this.#open.get(shard) ?? null;
   }
 
+  /**
+   * Drops batches that no record names: their writer died between storing and recording. To be called before anybody
+   * works, with the newest record of each shard: until those are read, a batch may merely not have been heard of yet.
+   *
+   * What such shards have in the store besides is spilled first, so that all they have there can go.
+   */
+  async dropOrphans(tails: ReadonlyMap<number, Position>): Promise<void> {
+    const { transport, job, output, signal, onStep } = this.#options;
+    for (const [shard, position] of tails) {
+      while (this.#seen.get(shard) !== position && !this.isLanded(shard)) {
+        signal.throwIfAborted();
+        await this.#bell.heard();
+      }
+    }
+    const { bytes } = await transport.results.usage();
+    let known = 0;
+    for (const progress of this.#open.values()) known += progress.storedBytes;
+    if (bytes <= known) return;
+    await this.#enqueueAwaited(async () => {
+      const open = [...this.#open.values()].filter((progress) => progress.completedAtMs === null);
+      await spill(
+        open.filter((progress) => progress.storedBytes > 0),
+        { transport, job, output, onStep },
+      );
+      for (const { shard } of open) await transport.results.drop(job, shard);
+    });
+  }
+
   /** Lands every complete shard, whatever its size. */
   landRest(): Promise<void> {
-    const landed = this.#work.then(() => this.#landWhatIsDue(true));
-    this.#work = landed.catch(() => undefined);
-    return landed;
+    return this.#enqueueAwaited(() => this.#landWhatIsDue(true));
   }
 
   /** Stops reading and waits for a landing that is under way. The `signal` must be aborted before. */
@@ -121,7 +150,11 @@ export class Sink {
 
   async #read(signal: AbortSignal): Promise<void> {
     const { transport, job } = this.#options;
-    for await (const entry of transport.log.read(job, this.#cursor, signal)) this.#receive(entry);
+    for await (const entry of transport.log.read(job, null, signal)) {
+      this.#receive(entry);
+      this.#seen.set(entry.shard, entry.position);
+      this.#bell.ring();
+    }
   }
 
   #receive(entry: LogEntry): void {
@@ -175,6 +208,13 @@ export class Sink {
     return progress;
   }
 
+  /** Behind what is enqueued; its failure is the caller's. */
+  #enqueueAwaited(task: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(task);
+    this.#work = done.catch(() => undefined);
+    return done;
+  }
+
   #enqueue(task: () => Promise<void>): void {
     this.#work = this.#work.then(task).catch((error: unknown) => {
       if (!this.#options.signal.aborted) this.#options.onFault(error);
@@ -218,7 +258,11 @@ export class Sink {
     }
     this.#cursor = cursor;
     this.#unsettled = rest;
-    for (const shard of shards) this.#open.delete(shard);
+    for (const shard of shards) {
+      this.#open.delete(shard);
+      this.#seen.delete(shard);
+    }
+    this.#bell.ring();
     for (const shard of this.#forgettable) await transport.log.forget(job, shard);
     for (const shard of shards) {
       await transport.results.drop(job, shard);

@@ -23,7 +23,7 @@ export interface JobProcess {
 
 /** @param through a command to run it through, such as `prlimit` with its options */
 export function startJobProcess(order: ChildOrder, through: readonly string[] = []): JobProcess {
-  const [command = process.execPath, ...rest] = [...through, process.execPath, entry, JSON.stringify(order)];
+  const [command, ...rest] = [...through, process.execPath, entry, JSON.stringify(order)];
   const child = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"] });
   let hasEnded = false;
   const ended = Promise.all([once(child, "exit"), text(child.stdout), text(child.stderr)]).then(
