@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import { growHeapSparingly } from "../jobs/sparing-heap.ts";
 import { TidingError } from "../shared/errors.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { EXIT, exitCodeOfError } from "./exit-codes.ts";
@@ -44,6 +45,7 @@ const lingerMs = 2_000;
 
 /** The program itself: `runCli` on this process. */
 export async function main(): Promise<void> {
+  growHeapSparingly();
   const { stdout, stderr, env: environment } = process;
   for (const stream of [stdout, stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {

@@ -49,7 +49,9 @@ export function renderReport(
 /** Rows that are safe but in no part yet; a job that ended has none. */
 function renderCommitted({ committed, rows }: JobReport, look: Look): string[] {
   const waiting = committed - rows.accepted - rows.failed;
-  return waiting > 0 ? labelled("", [`${formatCount(waiting)} more committed, to become parts when it goes on`], look) : [];
+  return waiting > 0
+    ? labelled("", [`${formatCount(waiting)} more committed, to become parts when it goes on`], look)
+    : [];
 }
 
 function renderRun(run: JobReport["run"], look: Look): string[] {

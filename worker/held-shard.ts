@@ -68,7 +68,8 @@ export class HeldShard {
     this.#next += 1;
     const values: RowValues = {};
     let fault: string | null = null;
-    for (const [index, name] of this.#names.entries()) {
+    for (let index = 0; index < this.#names.length; index++) {
+      const name = this.#names[index] as string;
       const value = this.#columns[index]?.[position] ?? null;
       if (name === FAULT_COLUMN) fault = value as string | null;
       else values[name] = value;

@@ -232,12 +232,10 @@ export class Worker {
     this.#pump();
   }
 
-  async #outcome(shard: HeldShard, row: UnstartedRow): Promise<readonly OutputRow[]> {
-    if (row.fault !== null) {
-      const error = readFault(row.fault);
-      return [failedRow(row, { step: "input", error, startedAtMs: Date.now() })];
-    }
-    return runRow(row, this.#options.pipeline, shard.abandoned.signal);
+  #outcome(shard: HeldShard, row: UnstartedRow): Promise<readonly OutputRow[]> | readonly OutputRow[] {
+    if (row.fault === null) return runRow(row, this.#options.pipeline, shard.abandoned.signal);
+    const error = readFault(row.fault);
+    return [failedRow(row, { step: "input", error, startedAtMs: Date.now() })];
   }
 
   /** A shard whose owners keep dying: one row at a time, so that the row that kills is known by its start record. */

@@ -13,6 +13,8 @@ import { type ThreadOutcome, resultOf } from "./thread-failure.ts";
 
 const SHARDS_AHEAD = 2;
 const TASKS_AT_ONCE = 64;
+/** Below 2 GiB V8 collects when a heap has doubled; above, when it has grown fourfold, which is memory for nothing here. */
+const THREAD_HEAP_MB = 2_000;
 
 /** Calls follow one another: the next one after the last has resolved. */
 export interface LandingWriter {
@@ -38,6 +40,7 @@ export class PartEncoder {
     minThreads: 1,
     maxThreads: 1,
     concurrentTasksPerWorker: TASKS_AT_ONCE,
+    resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB },
   });
   readonly #landings = new Set<LandingWriter>();
   /** Why nothing more can be encoded. A pool that lost its thread, or was destroyed, would start another. */
