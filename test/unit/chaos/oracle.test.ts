@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { RequestLogEntry } from "../../../bench/simulator/request-log.ts";
 import { checkDataset, checkRequests, type DatasetFile } from "../../chaos/oracle.ts";
 
-const expected = { rows: 4, questionOf: (row: number) => `q${row}`, answerOf: (row: number) => `a${row}` };
+const expected = { rows: 4, questionOf: (id: number) => `q${id}`, answerOf: (id: number) => `a${id}` };
 
 function row(rowId: number) {
   return { rowId, question: `q${rowId}`, answer: `a${rowId}: …` };
@@ -53,7 +53,7 @@ function request(key: string, startMs: number): RequestLogEntry {
     inFlight: 1,
     route: "chat",
     stream: false,
-  } as RequestLogEntry;
+  };
 }
 
 const rowOf = (key: string) => (key === "?" ? undefined : Number(key));
