@@ -20,7 +20,7 @@ import type { RowSource } from "./input/row-source.ts";
 import type { OwnedOutput } from "./output/output-directory.ts";
 import { countOfRanges } from "./output/shard-ranges.ts";
 import { planShards, rereadShard, type PlannedShard } from "./plan-shards.ts";
-import type { ShardTable } from "./shard-table.ts";
+import type { ShardEntry, ShardTable } from "./shard-table.ts";
 import { Lander, type LandingPlan } from "./sink/lander.ts";
 import { Sink } from "./sink/sink.ts";
 
@@ -64,6 +64,7 @@ export class Coordinator {
   #waitingRows = 0;
   #unlandedBefore = 0;
   #total: number | null = null;
+  #running: Promise<void> = Promise.resolve();
   #planning: Promise<void> = Promise.resolve();
   #reconciling: Promise<void> = Promise.resolve();
   readonly #bell = new Bell();
@@ -119,7 +120,12 @@ export class Coordinator {
   }
 
   /** Runs until every row has landed. Rejects when stopped before, or with what `onFault` was told of. */
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    this.#running = this.#run();
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
     this.#checkTable();
     await this.#sink.start();
     this.#planning = this.#plan();
@@ -127,29 +133,30 @@ export class Coordinator {
       if (!this.#stopped.signal.aborted) this.#options.onFault(error);
     });
     await this.#planning;
-    while (!this.#isComplete()) await this.#changed();
-    await this.#sink.landRest();
-    // A batch that was lost puts its shard back; once more round until all has landed.
+    // A batch that was lost puts its shard back: once more round until all has landed.
     while (!this.#isLanded()) {
-      await this.#changed();
       if (this.#isComplete()) await this.#sink.landRest();
+      else await this.#changed();
     }
     await this.#finish();
   }
 
   /** Stops planning and reading; lands what is complete when `land` says so. Idempotent. */
   async stop(options: { readonly land: boolean }): Promise<void> {
-    if (options.land && !this.#stopped.signal.aborted) await this.#sink.landRest();
-    this.#stopped.abort(new Error("The coordinator was stopped."));
-    this.#bell.ring();
-    await Promise.allSettled([this.#planning, this.#reconciling, this.#sink.stop()]);
+    try {
+      if (options.land && !this.#stopped.signal.aborted) await this.#sink.landRest();
+    } finally {
+      this.#stopped.abort(new Error("The coordinator was stopped."));
+      this.#bell.ring();
+      await Promise.allSettled([this.#sink.stop(), this.#running, this.#planning, this.#reconciling]);
+    }
   }
 
   async #finish(): Promise<void> {
     const { output, landing, ordered, transport, job } = this.#options;
     const lander = new Lander({ transport, output, plan: landing, onStep: this.#options.onStep });
     if (output.manifest.parts.length === 0) await lander.landNothing();
-    if (ordered) await lander.orderParts();
+    if (ordered) await lander.orderParts(this.#stopped.signal);
     this.#checkRows();
     await transport.log.drop(job);
     await transport.results.dropJob(job);
@@ -238,10 +245,13 @@ export class Coordinator {
   async #dispatch({ entry, input }: PlannedShard): Promise<void> {
     const { windowRows } = this.#options;
     while (this.#waitingRows > 0 && this.#waitingRows + entry.rows > windowRows) await this.#changed();
-    const afterEpoch = this.#epochs.get(entry.shard) ?? 0;
-    this.#dispatched.set(entry.shard, { rows: entry.rows, atMs: performance.now(), afterEpoch, opened: false });
-    this.#waitingRows += entry.rows;
+    this.#noteDispatched(entry, this.#epochs.get(entry.shard) ?? 0);
     await this.#put({ entry, input });
+  }
+
+  #noteDispatched({ shard, rows }: ShardEntry, afterEpoch: number): void {
+    if (this.#dispatched.get(shard)?.opened !== false) this.#waitingRows += rows;
+    this.#dispatched.set(shard, { rows, atMs: performance.now(), afterEpoch, opened: false });
   }
 
   async #put({ entry, input }: PlannedShard, again = false): Promise<void> {
@@ -286,7 +296,13 @@ export class Coordinator {
     const { signal } = this.#stopped;
     for (;;) {
       await delay(this.#options.reconcileMs, undefined, { signal });
-      for (const shard of new Set([...this.#dispatched.keys(), ...this.#sink.openShards])) await this.#repair(shard);
+      for (const shard of new Set([...this.#dispatched.keys(), ...this.#sink.openShards])) {
+        await this.#repair(shard).catch((error: unknown) => {
+          // Somebody wrote meanwhile, or nobody knows: what is to be repaired shows at the next look.
+          if (!(error instanceof TransportError) || !["conflict", "unknown", "unreachable"].includes(error.fault))
+            throw error;
+        });
+      }
     }
   }
 
@@ -298,14 +314,17 @@ export class Coordinator {
     const entry = table.get(shard);
     if (entry === undefined || this.#sink.isLanded(shard)) return;
     const tail = await transport.log.tail(job, shard);
-    if (tail !== null && progress !== null) {
-      const record = decodeCommitRecord(tail.body);
+    const record = tail === null ? null : decodeCommitRecord(tail.body);
+    let epoch = record?.epoch ?? 0;
+    if (tail !== null && record !== null && progress !== null) {
       if (!Bitmap.fromText(record.size, record.done).without(progress.received).isEmpty) {
+        epoch += 1;
         await transport.log.append(job, shard, tail.position, reopenRecord(record, progress.received));
       }
     }
-    await this.#put({ entry, input: await rereadShard(source, entry, this.#stopped.signal) }, true);
-    this.#dispatched.set(shard, { rows: entry.rows, atMs: performance.now(), afterEpoch: 0, opened: true });
+    const input = await rereadShard(source, entry, this.#stopped.signal);
+    this.#noteDispatched(entry, epoch);
+    await this.#put({ entry, input }, true);
   }
 
   #shapeOf(shard: number) {

@@ -10,6 +10,7 @@ import { open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
+import { TidingError } from "../shared/errors.ts";
 import { storageError, syncDirectory } from "./output/durable-file.ts";
 
 const Entry = z.tuple([
@@ -49,6 +50,12 @@ export class ShardTable implements AsyncDisposable {
       return match === null ? [] : [{ name, epoch: Number(match[1]) }];
     });
     const newest = found.toSorted((a, b) => b.epoch - a.epoch)[0];
+    if (newest !== undefined && newest.epoch > epoch) {
+      throw new TidingError("OWNERSHIP_LOST", "Another process took over this output while this one was silent.", {
+        place: folder,
+        mend: "Nothing is lost. Let the other process finish; `tiding status` shows it.",
+      });
+    }
     const entries = newest === undefined ? [] : await readEntries(join(folder, newest.name));
     const path = join(folder, `shards.${epoch}.jsonl`);
     const temporary = `${path}.tmp`;
@@ -62,7 +69,7 @@ export class ShardTable implements AsyncDisposable {
     } catch (error) {
       throw storageError(error, path);
     }
-    for (const table of found) if (table.epoch !== epoch) await rm(join(folder, table.name), { force: true });
+    for (const table of found) if (table.epoch < epoch) await rm(join(folder, table.name), { force: true });
     return new ShardTable(path, await open(path, "a"), entries);
   }
 

@@ -166,8 +166,10 @@ class JobRun {
         kind: "stopped",
         error: asTidingError(output.lost.reason),
       }));
-      const ending = await Promise.race([finished, faulted, asked, lost]);
-      const isOwner = !output.lost.aborted;
+      let ending = await Promise.race([finished, faulted, asked, lost]);
+      const isOwner = ending.kind === "finished" || !(await output.isLost());
+      // Whatever goes wrong with an output that is another's is explained by that alone.
+      if (ending.kind === "stopped" && !isOwner) ending = await lost;
       const isSound = ending.kind !== "stopped" || ending.error.class !== "engine";
       this.meter.becomes(ending.kind === "finished" ? "finishing" : "draining");
       await this.#worker.drain(ending.kind === "finished" || !isOwner ? 0 : job.loaded.spec.run.grace, stop);

@@ -37,7 +37,8 @@ export async function retryJob(
   await using job = await prepareJob(loaded, environment, { inputSchema: manifest.plan.inputSchema });
   checkInputFiles(manifest, job.source.files);
   await checkParts(root, manifest);
-  if (manifest.failed.length === 0) return reportOf({ root, loaded, manifest });
+  // A round whose rows all landed may still have to put its parts in order.
+  if (manifest.failed.length === 0 && manifest.retry === null) return reportOf({ root, loaded, manifest });
   const asked = AbortSignal.any([stop, drain]);
   const document = documentOf(job, await probe(job, asked, onNotice));
   const output = await OwnedOutput.take(root, () => fail(root), {
@@ -45,6 +46,7 @@ export async function retryJob(
     onNotice,
     onStep: options.onStep,
     ...(options.takeoverMs === undefined ? {} : { takeoverMs: options.takeoverMs }),
+    seen: manifest.generation,
   });
   await beginRound(output, loaded.spec.output.format, { overrides, fingerprint: fingerprintOf(document) });
   const { ending, meter } = await executeJob({

@@ -73,7 +73,8 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
     onNotice,
     onStep: options.onStep,
     ...(options.takeoverMs === undefined ? {} : { takeoverMs: options.takeoverMs }),
-    discard: found !== null && manifest === null ? found.generation : null,
+    seen: found?.generation ?? 0,
+    anew: manifest === null,
   });
   const limit = loaded.spec.input.limit ?? null;
   if (output.manifest.plan.limit !== limit) {

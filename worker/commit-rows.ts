@@ -19,6 +19,8 @@ export interface CommitTarget {
   readonly schema: ResultSchema;
   readonly signal: AbortSignal;
   readonly onStep: StepListener | undefined;
+  /** Told when a commit begins (1) and ends (-1) to wait for space in the result store. */
+  readonly onFull?: (change: 1 | -1) => void;
 }
 
 /**
@@ -92,13 +94,21 @@ function tooLarge(row: FinishedRow, size: { readonly bytes: number; readonly lim
 }
 
 async function storeBatch(target: CommitTarget, shard: number, batch: Uint8Array): Promise<BlobRef> {
-  for (;;) {
-    target.signal.throwIfAborted();
-    try {
-      return await target.transport.results.put(target.job, shard, batch);
-    } catch (error) {
-      if (!(error instanceof TransportError) || !["full", "unknown", "unreachable"].includes(error.fault)) throw error;
-      await delay(FULL_RETRY_MS * (0.5 + Math.random()), undefined, { signal: target.signal });
+  let isWaiting = false;
+  try {
+    for (;;) {
+      target.signal.throwIfAborted();
+      try {
+        return await target.transport.results.put(target.job, shard, batch);
+      } catch (error) {
+        if (!(error instanceof TransportError) || !["full", "unknown", "unreachable"].includes(error.fault))
+          throw error;
+        if (!isWaiting) target.onFull?.(1);
+        isWaiting = true;
+        await delay(FULL_RETRY_MS * (0.5 + Math.random()), undefined, { signal: target.signal });
+      }
     }
+  } finally {
+    if (isWaiting) target.onFull?.(-1);
   }
 }

@@ -63,25 +63,33 @@ type StepOutcome =
   | { readonly variants: readonly Variant[] }
   | { readonly failure: unknown; readonly calls: readonly CallRecord[] };
 
-async function runStep(run: {
+interface StepRun {
   readonly step: PipelineStep;
   readonly pipeline: Pipeline;
   readonly rowId: number;
   readonly variants: readonly Variant[];
   readonly signal: AbortSignal;
-}): Promise<StepOutcome> {
-  const { step, variants } = run;
-  const [single] = variants;
-  if (single !== undefined && variants.length === 1 && step.numGenerations === 1) {
-    const calls: CallRecord[] = [];
-    try {
-      const { pipeline, rowId, signal } = run;
-      const values = await runTask({ step, pipeline, rowId, signal, values: single.values, generation: 0, calls });
-      return { variants: [{ values: joinValues(single.values, values), calls: joinCalls(single.calls, calls) }] };
-    } catch (error) {
-      return { failure: error, calls: joinCalls(single.calls, calls) };
-    }
+}
+
+function runStep(run: StepRun): Promise<StepOutcome> {
+  const [single] = run.variants;
+  // Apart from the general case because nearly all rows take it, and an async function's state grows with its code.
+  if (single !== undefined && run.variants.length === 1 && run.step.numGenerations === 1) return runOnce(run, single);
+  return runFannedOut(run);
+}
+
+async function runOnce({ step, pipeline, rowId, signal }: StepRun, before: Variant): Promise<StepOutcome> {
+  const calls: CallRecord[] = [];
+  try {
+    const values = await runTask({ step, pipeline, rowId, signal, values: before.values, generation: 0, calls });
+    return { variants: [{ values: joinValues(before.values, values), calls: joinCalls(before.calls, calls) }] };
+  } catch (error) {
+    return { failure: error, calls: joinCalls(before.calls, calls) };
   }
+}
+
+async function runFannedOut(run: StepRun): Promise<StepOutcome> {
+  const { step, variants } = run;
   const next: Variant[] = [];
   for (const [index, outcome] of (
     await Promise.allSettled(variants.map((variant, at) => fanOut(run, variant, at)))
@@ -111,7 +119,7 @@ interface FannedOut {
   readonly calls: readonly CallRecord[];
 }
 
-async function fanOut(run: Parameters<typeof runStep>[0], variant: Variant, at: number): Promise<FannedOut> {
+async function fanOut(run: StepRun, variant: Variant, at: number): Promise<FannedOut> {
   const { numGenerations } = run.step;
   const perGeneration = Array.from({ length: numGenerations }, (): CallRecord[] => []);
   const settled = await Promise.allSettled(
@@ -135,7 +143,7 @@ function stoppersFirst(failures: readonly unknown[]): readonly unknown[] {
   return failures.toSorted((a, b) => rank(a) - rank(b));
 }
 
-async function runTask(run: {
+interface TaskRunOf {
   readonly step: PipelineStep;
   readonly pipeline: Pipeline;
   readonly rowId: number;
@@ -144,60 +152,57 @@ async function runTask(run: {
   readonly signal: AbortSignal;
   /** Filled as calls are answered. */
   readonly calls: CallRecord[];
-}): Promise<RowValues> {
-  const { step, pipeline, rowId, generation, signal, calls } = run;
-  const row: RowValues = { ...run.values };
-  for (const input in step.inputs) row[input] = run.values[step.inputs[input] as string];
-  const seedOf = (turn: number, call: number, answerAttempt: number) =>
-    deriveSeed({
-      jobSeed: pipeline.seed,
-      row: rowId,
-      step: step.index,
-      generation,
-      turn,
-      call,
-      answerAttempt: answerAttempt + pipeline.round * SEEDS_PER_ROUND,
-    });
-  const returned = await step.task.run({
-    row,
-    llm: taskLLM(step, { signal, generation, calls, seedOf }),
-    signal,
-    // Call -1 is nobody's, so that a task's own random choices are independent of its answers.
-    seed: seedOf(0, -1, 0),
-    generation,
-  });
-  return takeOutputs(step, returned);
 }
 
-function taskLLM(
-  step: PipelineStep,
-  run: {
-    readonly signal: AbortSignal;
-    readonly generation: number;
-    readonly calls: CallRecord[];
-    readonly seedOf: (turn: number, call: number, answerAttempt: number) => number;
-  },
-): TaskLLM {
+async function runTask(run: TaskRunOf): Promise<RowValues> {
+  const { step, signal, generation } = run;
+  const row: RowValues = { ...run.values };
+  for (const input in step.inputs) row[input] = run.values[step.inputs[input] as string];
+  // Call -1 is nobody's, so that a task's own random choices are independent of its answers.
+  const seed = seedOf(run, { turn: 0, call: -1, answerAttempt: 0 });
+  return takeOutputs(step, await step.task.run({ row, llm: taskLLM(run), signal, seed, generation }));
+}
+
+function seedOf(
+  { step, pipeline, rowId, generation }: TaskRunOf,
+  of: { readonly turn: number; readonly call: number; readonly answerAttempt: number },
+): number {
+  return deriveSeed({
+    jobSeed: pipeline.seed,
+    row: rowId,
+    step: step.index,
+    generation,
+    turn: of.turn,
+    call: of.call,
+    answerAttempt: of.answerAttempt + pipeline.round * SEEDS_PER_ROUND,
+  });
+}
+
+function taskLLM(run: TaskRunOf): TaskLLM {
+  const { step, generation, signal } = run;
   let nextCall = 0;
   return {
     modelName: step.modelName,
     async generate(input: readonly ChatMessage[], options: GenerateOptions = {}): Promise<Generation> {
-      if (step.gateway === null) {
-        throw new TidingError("TASK_INVALID", `Step "${step.name}" calls an LLM but its spec names none.`, {
-          place: `steps.${step.index}`,
-          mend: "Give the step an `llm`.",
-        });
-      }
+      if (step.gateway === null) throw withoutLLM(step);
+      const { generationKwargs, turn = 0 } = options;
       const call = nextCall++;
       const answer = await step.gateway.generate(input, {
-        ...(options.generationKwargs === undefined ? {} : { generationKwargs: options.generationKwargs }),
-        seedFor: (answerAttempt) => run.seedOf(options.turn ?? 0, call, answerAttempt),
-        signal: run.signal,
+        generationKwargs,
+        seedFor: (answerAttempt) => seedOf(run, { turn, call, answerAttempt }),
+        signal,
       });
-      run.calls.push({ step: step.name, generation: run.generation, call, answer });
+      run.calls.push({ step: step.name, generation, call, answer });
       return answer;
     },
   };
+}
+
+function withoutLLM(step: PipelineStep): TidingError {
+  return new TidingError("TASK_INVALID", `Step "${step.name}" calls an LLM but its spec names none.`, {
+    place: `steps.${step.index}`,
+    mend: "Give the step an `llm`.",
+  });
 }
 
 function takeOutputs(step: PipelineStep, returned: unknown): RowValues {

@@ -7,6 +7,7 @@
  * Windows count unstarted rows, not shards: a shard that one straggler keeps open takes no place. Slots are refilled row
  * by row: a row is started whenever fewer than a few calls wait for a slot of the first step's endpoints.
  */
+import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { Bell } from "../shared/bell.ts";
 import { isTidingError, messageOf, TidingError } from "../shared/errors.ts";
@@ -27,6 +28,8 @@ import { ShardOwner } from "./shard-owner.ts";
 const CLAIM_WAIT_MS = 5_000;
 /** One record and one encoding per this many bytes; small enough for a broker's message, large enough to be cheap. */
 const FLUSH_BYTES = 512 * 1024;
+/** How long the last commits of a drained worker may take; a store that stays full must not hold it up. */
+const COMMIT_PATIENCE_MS = 5_000;
 /** Rows that may run without holding or awaiting a slot (backing off, or between calls), for each slot. */
 const RUNNING_PER_SLOT = 4;
 
@@ -57,6 +60,10 @@ export class Worker {
   readonly #ending = new AbortController();
   readonly #stopping = new AbortController();
   readonly #claiming: Promise<void>;
+  /** Commits that wait for space in the result store. */
+  #commitsWaiting = 0;
+  /** Shards whose rows run alone, one after the other: of two suspects that die together, neither would be told. */
+  #alone: Promise<void> = Promise.resolve();
   #running = 0;
   #accepted = 0;
   #failed = 0;
@@ -66,6 +73,8 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    // Every commit that waits listens on this one signal.
+    setMaxListeners(0, this.#stopping.signal);
     this.#gateways = options.pipeline.steps.flatMap((step) => (step.gateway === null ? [] : [step.gateway]));
     this.#leases = new LeaseKeeper(options.leaseMs, (shard) => this.#abandon(shard));
     this.#flushTimer = setInterval(() => this.#flushAll(), options.flushIntervalMs);
@@ -108,7 +117,9 @@ export class Worker {
     }
     for (const shard of this.#held) shard.abandoned.abort(new Error("The worker is stopping."));
     await this.#claiming;
+    const patience = setTimeout(() => this.#stopping.abort(), COMMIT_PATIENCE_MS);
     for (const shard of this.#held) await this.#release(shard);
+    clearTimeout(patience);
     this.#close();
   }
 
@@ -171,8 +182,11 @@ export class Worker {
     const shard = new HeldShard(message, claim, owner, input);
     this.#held.add(shard);
     this.#leases.add(shard);
-    if (owner.opening.alone) void this.#runAlone(shard).catch((error: unknown) => this.#shardFailed(shard, error));
-    else this.#ready.add(shard);
+    if (owner.opening.alone) {
+      this.#alone = this.#alone
+        .then(() => this.#runAlone(shard))
+        .catch((error: unknown) => this.#shardFailed(shard, error));
+    } else this.#ready.add(shard);
     this.#pump();
   }
 
@@ -192,7 +206,8 @@ export class Worker {
   }
 
   #mayStart(): boolean {
-    if (this.#ending.signal.aborted || this.#running >= 64 + RUNNING_PER_SLOT * this.#capacity()) return false;
+    if (this.#ending.signal.aborted || this.#commitsWaiting > 0) return false;
+    if (this.#running >= 64 + RUNNING_PER_SLOT * this.#capacity()) return false;
     const [first] = this.#gateways;
     return first === undefined || first.waiting < Math.min(64, Math.max(4, first.capacity / 8));
   }
@@ -241,8 +256,11 @@ export class Worker {
   /** A shard whose owners keep dying: one row at a time, so that the row that kills is known by its start record. */
   async #runAlone(shard: HeldShard): Promise<void> {
     const { poison } = shard.owner.opening;
-    for (let row = shard.next(); row !== null && !this.#ending.signal.aborted; row = shard.next()) {
+    const isWanted = (): boolean => this.#held.has(shard) && !this.#ending.signal.aborted;
+    for (let row = shard.next(); row !== null && isWanted(); row = shard.next()) {
       if (row.position === poison) {
+        // Certain, unlike the failures that the guard waits to understand; held back, it would be forgotten.
+        this.#options.guard.settle();
         const error = new TidingError(
           "ROW_POISON",
           "The process died each time that this row ran; it was not run again.",
@@ -280,11 +298,18 @@ export class Worker {
     shard.finishedBytes = 0;
     if (finished.length > 0) {
       const { transport, job, schema, onStep } = this.#options;
-      await commitRows({ transport, job, schema, onStep, signal: this.#stopping.signal }, shard, finished);
+      const onFull = (change: 1 | -1): void => this.#storeIsFull(change);
+      await commitRows({ transport, job, schema, onStep, onFull, signal: this.#stopping.signal }, shard, finished);
     }
     if (!shard.owner.done.isFull) return;
     this.#forget(shard);
     await shard.claim.done();
+  }
+
+  /** Starts no rows while a commit waits for space: what they bring would pile up here. */
+  #storeIsFull(change: 1 | -1): void {
+    this.#commitsWaiting += change;
+    if (this.#commitsWaiting === 0) this.#pump();
   }
 
   async #release(shard: HeldShard): Promise<void> {

@@ -89,6 +89,7 @@ serveMeasured<JobTask, never, HalfDoneNote>(async ({ spec, folder }, note) => {
     schema: resultSchema(job.batchColumns),
     signal: stopped.signal,
     onStep: undefined,
+    onFull: () => undefined,
   };
   let rows = 0;
   while (!coordinator.hasDispatchedAll || (await transport.tasks.counts(target.job)).ready > 0) {

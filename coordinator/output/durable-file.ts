@@ -28,11 +28,11 @@ async function writeSynced(path: string, text: string): Promise<void> {
 
 /**
  * Creates `path` with the text; false when another was first: `path` exists, which is then left as it is, or the
- * temporary is gone, which only an owner that clears up removes.
+ * temporary or its folder is gone, which only an owner that clears up removes.
  */
 export async function createExclusively(path: string, text: string, temporary: string): Promise<boolean> {
-  await writeSynced(temporary, text);
   try {
+    await writeSynced(temporary, text);
     await link(temporary, path);
   } catch (error) {
     if (hasCode(error, "EEXIST") || hasCode(error, "ENOENT")) return false;

@@ -3,11 +3,11 @@
  *
  *   data/ failed/           parts; what the manifest does not name does not exist
  *   manifest.<n>.json       generations; the highest is the truth
- *   .tiding/                owner.<nonce>.json, shard table, spills, the log, temporaries
+ *   .tiding/                owner.<nonce>.json, shard table, spills, the log, temporaries; names begin with the owner's epoch
  */
 import { randomUUID } from "node:crypto";
 import { access, constants, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { TidingError } from "../../shared/errors.ts";
 import type { JobProgress } from "../../shared/observe/job-report.ts";
 import type { StepListener } from "../../shared/protocol/protocol-step.ts";
@@ -133,32 +133,38 @@ export class OwnedOutput {
       readonly signal?: AbortSignal | undefined;
       readonly onStep?: StepListener | undefined;
       readonly onNotice?: ((notice: string) => void) | undefined;
-      /** Begin anew when this generation, of a job that never committed a row, is still the newest. */ readonly discard?:
-        | number
-        | null;
+      /** The generation by which the caller decided, 0 for none: its job must not be mixed with another's. */
+      readonly seen?: number;
+      /** Begin anew: the job that is there never committed a row. */
+      readonly anew?: boolean;
     } = {},
   ): Promise<OwnedOutput> {
-    const paths = outputPaths(root);
     const before = await readManifest(root);
     if (before === null) await refuseForeignFolder(root);
     else await refuseWhileOwned(root, before, options);
+    if (options.seen !== undefined && options.seen !== (before?.generation ?? 0)) {
+      throw inUse(root, "another process had it since this one looked");
+    }
+    const epoch = (before?.epoch ?? 0) + 1;
+    const known = outputPaths(root);
+    const paths = { ...known, temporaries: join(known.temporaries, String(epoch)) };
     for (const folder of [paths.private, paths.dataFolder, paths.failedFolder, paths.spills, paths.temporaries]) {
       await mkdir(folder, { recursive: true }).catch((error: unknown) => {
         throw storageError(error, folder);
       });
     }
-    const nonce = randomUUID();
+    const nonce = `${epoch}-${randomUUID()}`;
     const owner = await thisProcess(nonce);
     await replaceFile(ownerPath(paths, nonce), JSON.stringify(owner)).catch((error: unknown) => {
       // Another that took the output at the same moment clears up what is not its own.
       throw hasCode(error, "ENOENT") ? inUse(root, "another process took it at the same moment") : error;
     });
-    const isNew = before === null || before.generation === options.discard;
+    const isNew = before === null || options.anew === true;
     const manifest: Manifest = {
       ...(isNew ? first() : before),
       version: 1,
       generation: (before?.generation ?? 0) + 1,
-      epoch: (before?.epoch ?? 0) + 1,
+      epoch,
       owner: nonce,
       at: new Date().toISOString(),
       state: "running",
@@ -169,6 +175,7 @@ export class OwnedOutput {
       throw inUse(root, "another process took it at the same moment");
     }
     const output = new OwnedOutput(paths, manifest, owner, options.onStep);
+    options.onStep?.("manifest-linked");
     await output.#clearLeftovers(isNew);
     return output;
   }
@@ -191,13 +198,27 @@ export class OwnedOutput {
     return changed;
   }
 
+  /** Looks whether another process took over. */
+  async isLost(): Promise<boolean> {
+    if (!this.lost.aborted && (await newestGeneration(this.paths.root)) > this.#manifest.generation) {
+      // One above may be this process's own change, under way.
+      const newest = await readManifest(this.paths.root);
+      if (newest?.epoch !== this.#manifest.epoch) this.#lose();
+    }
+    return this.lost.aborted;
+  }
+
   /** Stops the heartbeat and lets go, with a last change. An output that was lost is left alone. */
   async release(change: ManifestChange): Promise<void> {
     clearInterval(this.#heartbeat);
     await this.#beating;
     await this.#changing;
     try {
-      if (!this.lost.aborted) await this.#next(change, null);
+      if (!this.lost.aborted) {
+        // A former owner that woke may have linked a part before it learned of its loss.
+        await this.#clearUnnamed();
+        await this.#next(change, null);
+      }
     } finally {
       await rm(ownerPath(this.paths, this.#owner.nonce), { force: true });
     }
@@ -235,15 +256,7 @@ export class OwnedOutput {
 
   #beatOnce(): void {
     this.#beating = this.#beating.then(async () => {
-      if (this.lost.aborted) return;
-      if ((await newestGeneration(this.paths.root)) > this.#manifest.generation) {
-        // One above may be this process's own change, under way.
-        const newest = await readManifest(this.paths.root);
-        if (newest?.epoch !== this.#manifest.epoch) {
-          this.#lose();
-          return;
-        }
-      }
+      if (await this.isLost()) return;
       this.#beat += 1;
       const owner: Owner = {
         ...this.#owner,
@@ -265,23 +278,43 @@ export class OwnedOutput {
     }
   }
 
-  /** Deletes what former owners left behind: parts that no manifest names, temporaries, spills, heartbeats. */
-  async #clearLeftovers(isNew: boolean): Promise<void> {
-    const { parts, failed, spills, owner } = this.#manifest;
+  /** Deletes parts and spills that no manifest names. */
+  async #clearUnnamed(): Promise<void> {
+    const { parts, failed, spills } = this.#manifest;
     const named = new Set([...parts, ...failed, ...spills].map((entry) => basename(entry.file)));
-    for (const folder of [this.paths.dataFolder, this.paths.failedFolder, this.paths.spills, this.paths.temporaries]) {
-      for (const name of await namesIn(folder))
-        if (!named.has(name)) await rm(join(folder, name), { force: true, recursive: true });
+    for (const folder of [this.paths.dataFolder, this.paths.failedFolder, this.paths.spills]) {
+      await this.#clear(folder, (name, epoch) => epoch <= this.#manifest.epoch && !named.has(name));
     }
-    for (const name of await namesIn(this.paths.private)) {
-      const isStale =
-        (/^\.?owner\./.test(name) && !name.includes(owner ?? "")) || (isNew && name.startsWith("shards."));
-      if (isStale) await rm(join(this.paths.private, name), { force: true });
-    }
-    if (isNew) await rm(this.paths.log, { force: true, recursive: true });
-    await mkdir(this.paths.log, { recursive: true });
-    await syncDirectory(this.paths.dataFolder);
   }
+
+  /** Deletes by name, and by the epoch in the name: a sleeper that wakes as it clears must not touch a successor's files. */
+  async #clear(folder: string, isNeedless: (name: string, epoch: number) => boolean): Promise<void> {
+    for (const name of await namesIn(folder)) {
+      const epoch = epochOf(name);
+      if (epoch !== null && isNeedless(name, epoch)) await rm(join(folder, name), { force: true, recursive: true });
+    }
+  }
+
+  /** Deletes what former owners left behind. */
+  async #clearLeftovers(isNew: boolean): Promise<void> {
+    const { paths } = this;
+    const { epoch } = this.#manifest;
+    await this.#clearUnnamed();
+    await this.#clear(dirname(paths.temporaries), (_name, other) => other < epoch);
+    await this.#clear(paths.private, (name, other) => other < epoch && (isNew || /^\.?owner\./.test(name)));
+    if (isNew) await this.#clear(paths.log, (_name, other) => other < epoch);
+    await mkdir(paths.log, { recursive: true });
+    await syncDirectory(paths.dataFolder);
+  }
+}
+
+/**
+ * The epoch of the owner that gave the name: of a part, a spill, a shard table, a heartbeat, a file of the log or a folder of
+ * temporaries. Null for a stranger's file.
+ */
+function epochOf(name: string): number | null {
+  const match = /^(?:(?:train|failed)-\d+-e|spill\.|shards\.|\.?owner\.)?(\d+)(?=[-.g]|$)/.exec(name);
+  return match === null ? null : Number(match[1]);
 }
 
 async function linkGeneration(paths: OutputPaths, manifest: Manifest): Promise<boolean> {
@@ -313,6 +346,7 @@ async function refuseForeignFolder(root: string): Promise<void> {
   for (const folder of ["data", "failed"])
     foreign.push(...(await namesIn(join(root, folder))).map((name) => `${folder}/${name}`));
   if (foreign.length > 0) {
+    if ((await newestGeneration(root)) > 0) throw inUse(root, "another process took it at the same moment");
     throw new TidingError(
       "OUTPUT_NOT_A_JOB",
       `The output folder holds something that is no job of Tiding (${foreign[0]}).`,

@@ -6,7 +6,7 @@
  */
 import { link, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { TidingError } from "../../shared/errors.ts";
+import { isTidingError, TidingError } from "../../shared/errors.ts";
 import type { StepListener } from "../../shared/protocol/protocol-step.ts";
 import { Bitmap } from "../../shared/rows/bitmap.ts";
 import { decodeRowBatch } from "../../shared/rows/row-batch.ts";
@@ -14,7 +14,7 @@ import type { RowSchema } from "../../shared/rows/row-schema.ts";
 import type { Position, Transport } from "../../shared/transport/transport.ts";
 import { storageError, syncDirectory } from "../output/durable-file.ts";
 import type { FailedEntry, Manifest, PartEntry } from "../output/manifest.ts";
-import type { ManifestChange, OwnedOutput } from "../output/output-directory.ts";
+import { readManifest, type ManifestChange, type OwnedOutput } from "../output/output-directory.ts";
 import { addToRanges } from "../output/shard-ranges.ts";
 import type { PartEncoder } from "./part-encoder.ts";
 import { partExtension, type LandingResult, type PartFile, type PartFormat, type TaskColumn } from "./part-file.ts";
@@ -71,13 +71,14 @@ export class Lander {
     const failed = await this.#publish(result.failed, "failed");
     const superseded = await this.#withoutRetried(shards);
     onStep?.("part-linked");
-    await output.change((manifest) => ({
+    const change = (manifest: Manifest): ManifestChange => ({
       ...landedChange(manifest, shards),
       cursor,
       ...frozen(result),
       parts: [...manifest.parts, ...(part === null ? [] : [part])],
       failed: [...superseded.kept, ...(failed === null ? [] : [{ ...failed, errors: errorsOf(result.failed) }])],
-    }));
+    });
+    await this.#nameOrRemove(change, [part, failed, ...superseded.made]);
     for (const file of superseded.needless) await rm(join(output.paths.root, file), { force: true });
   }
 
@@ -96,20 +97,43 @@ export class Lander {
    * Rewrites the parts whose rows interleave, so that the files read by name give the rows in input order; returns how
    * many there were.
    */
-  async orderParts(): Promise<number> {
+  async orderParts(signal: AbortSignal): Promise<number> {
     const { output, onStep } = this.#options;
     let rewritten = 0;
     for (const cluster of interleaved(output.manifest.parts)) {
+      signal.throwIfAborted();
       const merged = (await this.#merge("data", cluster)).map(({ entry }) => entry);
       const old = new Set(cluster.map(({ file }) => file));
-      await output.change((manifest) => ({
+      const change = (manifest: Manifest): ManifestChange => ({
         parts: [...manifest.parts.filter(({ file }) => !old.has(file)), ...merged],
-      }));
+      });
+      await this.#nameOrRemove(change, merged);
       onStep?.("parts-merged");
       for (const file of old) await rm(join(output.paths.root, file), { force: true });
       rewritten += cluster.length;
     }
     return rewritten;
+  }
+
+  /** Lets a manifest name these files; takes them away again when the output turns out to be another's without them. */
+  async #nameOrRemove(
+    change: (manifest: Manifest) => ManifestChange,
+    made: readonly (PartEntry | null)[],
+  ): Promise<void> {
+    const { output } = this.#options;
+    try {
+      await output.change(change);
+    } catch (error) {
+      if (isTidingError(error) && error.code === "OWNERSHIP_LOST") {
+        // The loss may have come behind the manifest: what the successor's names as well is the dataset's.
+        const truth = await readManifest(output.paths.root);
+        const named = new Set([...(truth?.parts ?? []), ...(truth?.failed ?? [])].map(({ file }) => file));
+        for (const entry of made) {
+          if (entry !== null && !named.has(entry.file)) await rm(join(output.paths.root, entry.file), { force: true });
+        }
+      }
+      throw error;
+    }
   }
 
   async #write(shards: readonly ShardProgress[], emptyDataFile = false): Promise<LandingResult> {
@@ -175,13 +199,14 @@ export class Lander {
   async #withoutRetried(shards: readonly ShardProgress[]) {
     const { output } = this.#options;
     const { retry, failed } = output.manifest;
-    if (retry === null) return { kept: failed, needless: [] };
+    if (retry === null) return { kept: failed, made: [], needless: [] };
     const only = new Map(retry.only);
     const leaveOut = shards.flatMap((shard) => {
       const text = only.get(shard.shard);
       return text === undefined ? [] : rowRanges(shard.firstRow, Bitmap.fromText(shard.received.size, text));
     });
     const kept: FailedEntry[] = [];
+    const made: PartEntry[] = [];
     const needless: string[] = [];
     for (const entry of failed) {
       if (!leaveOut.some(([first, count]) => first <= entry.lastRow && first + count > entry.firstRow)) {
@@ -189,10 +214,12 @@ export class Lander {
         continue;
       }
       needless.push(entry.file);
-      for (const { entry: left, file } of await this.#merge("failed", [entry], leaveOut))
+      for (const { entry: left, file } of await this.#merge("failed", [entry], leaveOut)) {
+        made.push(left);
         kept.push({ ...left, errors: errorsOf(file) });
+      }
     }
-    return { kept, needless };
+    return { kept, made, needless };
   }
 
   async #merge(

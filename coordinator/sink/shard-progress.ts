@@ -72,4 +72,11 @@ export class ShardProgress {
     this.received.removeAll(piece.fresh);
     this.completedAtMs = null;
   }
+
+  /** Takes back the batches in the store that bring rows besides those done: the log says that they are gone. */
+  takeBack(done: Bitmap): void {
+    for (const piece of this.pieces) {
+      if (piece.place.kind === "stored" && !piece.fresh.without(done).isEmpty) this.lose(piece);
+    }
+  }
 }

@@ -94,7 +94,10 @@ export class Sink {
   /** Shards that are complete and wait to be landed. */
   get completeCount(): number {
     let complete = 0;
-    for (const progress of this.#open.values()) if (progress.completedAtMs !== null) complete += 1;
+    for (const { completedAtMs, shard } of this.#open.values()) {
+      // A landing names its shards in the manifest a moment before it lets go of them.
+      if (completedAtMs !== null && !this.isLanded(shard)) complete += 1;
+    }
     return complete;
   }
 
@@ -144,6 +147,7 @@ export class Sink {
   /** Stops reading and waits for a landing that is under way. The `signal` must be aborted before. */
   async stop(): Promise<void> {
     clearInterval(this.#tick);
+    this.#bell.ring();
     await this.#reading;
     await this.#work;
   }
@@ -168,6 +172,7 @@ export class Sink {
     }
     progress.activeAtMs = performance.now();
     if (record.type === "open") this.#options.onOpened(shard, record.epoch);
+    if (record.type === "reopen") progress.takeBack(Bitmap.fromText(record.size, record.done));
     if (record.type !== "rows") return;
     const own = Bitmap.fromText(record.size, record.own);
     const refs = batchRefs(record);
@@ -247,7 +252,7 @@ export class Sink {
     const { transport, job, output, onStep } = this.#options;
     const pieces = shards.flatMap((shard) => this.#open.get(shard) ?? []);
     const spillsBefore = output.manifest.spills.map(({ file }) => file);
-    const { cursor, rest } = this.#settledBy(new Set(shards));
+    const { cursor, settled } = this.#settledBy(new Set(shards));
     try {
       await this.#lander.land(pieces, cursor);
     } catch (error) {
@@ -257,7 +262,8 @@ export class Sink {
       return;
     }
     this.#cursor = cursor;
-    this.#unsettled = rest;
+    // Behind them lie entries that came while the part was written.
+    this.#unsettled = this.#unsettled.slice(settled);
     for (const shard of shards) {
       this.#open.delete(shard);
       this.#seen.delete(shard);
@@ -273,13 +279,13 @@ export class Sink {
     onStep?.("batches-dropped");
   }
 
-  /** The low-water mark once these shards are landed, and the entries behind it. */
+  /** The low-water mark once these shards are landed, and how many entries lie before it. */
   #settledBy(landing: ReadonlySet<number>) {
     const first = this.#unsettled.findIndex(
       ({ shard }) => !landing.has(shard) && (this.#open.get(shard)?.storedBytes ?? 0) > 0,
     );
     const settled = first === -1 ? this.#unsettled.length : first;
-    return { cursor: this.#unsettled[settled - 1]?.position ?? this.#cursor, rest: this.#unsettled.slice(settled) };
+    return { cursor: this.#unsettled[settled - 1]?.position ?? this.#cursor, settled };
   }
 
   async #spillOpenShards(): Promise<void> {

@@ -1,6 +1,6 @@
 /** The messages of an Arrow stream back into values, reading the buffers themselves. Takes what `arrow-encode.ts` writes. */
-import { Message, type Schema } from "apache-arrow";
-import type { BufferRegion, FieldNode, RecordBatch } from "apache-arrow/ipc/metadata/message";
+import { type BufferRegion, type FieldNode, Message, type RecordBatch } from "apache-arrow/ipc/metadata/message";
+import type { Schema } from "apache-arrow/schema";
 import { TidingError } from "../errors.ts";
 import type { ColumnType } from "./row-schema.ts";
 

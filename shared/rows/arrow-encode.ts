@@ -4,8 +4,8 @@
  * apache-arrow writes the flatbuffers (schema, and where each buffer lies); the buffers themselves are written here,
  * into one scratch buffer that is reused, and every byte is set, so that the same values give the same bytes.
  */
-import { Message, type Schema } from "apache-arrow";
-import { BufferRegion, FieldNode, RecordBatch } from "apache-arrow/ipc/metadata/message";
+import { BufferRegion, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
+import type { Schema } from "apache-arrow/schema";
 import { TidingError } from "../errors.ts";
 import { toJsonText } from "./json-text.ts";
 import type { ColumnType } from "./row-schema.ts";

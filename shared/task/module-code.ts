@@ -11,7 +11,6 @@ import { readFile } from "node:fs/promises";
 import { isBuiltin } from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { createJiti } from "jiti";
 import type { Jiti } from "jiti";
 import { TidingError, isTidingError, messageOf } from "../errors.ts";
 
@@ -43,6 +42,8 @@ export async function loadModule(file: string, options: ModuleName = {}): Promis
   let exports: unknown;
   let code: ModuleCode;
   try {
+    // Loaded when it is needed: most jobs have no module of their own.
+    const { createJiti } = await import("jiti");
     const plain = createJiti(pathToFileURL(file).href, { fsCache: false });
     code = await readCode(file, plain);
     exports = await (await jitiFor(code, file)).import(file);
@@ -81,6 +82,7 @@ export async function callExport(
 /** Gives modules that import this package the running copy; found by its own name, because `shared` imports nobody. */
 async function jitiFor(code: ModuleCode, file: string): Promise<Jiti> {
   const virtualModules = code.importsOwnPackage ? { [OWN_NAME]: (await import(OWN_NAME)) as unknown } : {};
+  const { createJiti } = await import("jiti");
   // Without the module cache an edited module is read again, as its hash is.
   return createJiti(pathToFileURL(file).href, {
     fsCache: false,

@@ -15,8 +15,8 @@ export interface ChildOrder {
   readonly takeoverMs?: number;
   /** Run the failed rows of `output` again, in place of the job. */
   readonly retry?: { readonly output: string; readonly overrides: readonly string[] };
-  /** Die, as by `kill -9`, when this step is reached for the `count`th time. */
-  readonly crash?: { readonly step: ProtocolStep; readonly count: number } | null;
+  /** Die, as by `kill -9`, or fall asleep, when this step is reached for the `count`th time. */
+  readonly crash?: { readonly step: ProtocolStep; readonly count: number; readonly signal?: "SIGSTOP" } | null;
 }
 
 /** What it prints on standard output, as one line of JSON, where it lives to its end. */
@@ -35,7 +35,7 @@ const common = {
   environment: {},
   drain: drain.signal,
   onStep(step: ProtocolStep): void {
-    if (step === order.crash?.step && --left === 0) process.kill(process.pid, "SIGKILL");
+    if (step === order.crash?.step && --left === 0) process.kill(process.pid, order.crash.signal ?? "SIGKILL");
   },
   ...(order.takeoverMs === undefined ? {} : { takeoverMs: order.takeoverMs }),
   ...(order.settings === undefined ? {} : { settings: order.settings }),

@@ -82,7 +82,8 @@ export class LLMGateway implements AsyncDisposable {
 
   constructor(options: LLMGatewayOptions) {
     this.#options = options;
-    this.#now = options.now ?? (() => performance.timeOrigin + performance.now());
+    const { timeOrigin } = performance;
+    this.#now = options.now ?? (() => timeOrigin + performance.now());
     this.#random = options.random ?? Math.random;
     this.#router = new EndpointRouter(options.llm.endpoints.map((endpoint) => new SlotPool(endpoint, options.slots)));
     this.#prober = new EndpointProber({ llm: options.llm, router: this.#router, now: this.#now });

@@ -12,10 +12,11 @@ import type { ChatMessage, Task } from "../../shared/task/task.ts";
  */
 export function textGeneration(step: StepSpec): Task {
   const template = step.template === undefined ? null : compileTemplate(step.template);
+  const prefersMessages = isMapped(step, "messages");
 
   function instructionOf(row: Readonly<RowValues>): readonly ChatMessage[] {
     if (template !== null) return [{ role: "user", content: requireText(template.render(row), "instruction") }];
-    if ("instruction" in row && !isMapped(step, "messages")) {
+    if ("instruction" in row && !prefersMessages) {
       return [{ role: "user", content: requireText(row["instruction"], "instruction") }];
     }
     return requireMessages(row["messages"]);
@@ -37,11 +38,9 @@ export function textGeneration(step: StepSpec): Task {
       const systemPrompt = systemPromptOf(row, step);
       const hasOwn = systemPrompt === null || messages[0]?.role === "system";
       const answer = await llm.generate(hasOwn ? messages : [{ role: "system", content: systemPrompt }, ...messages]);
-      return {
-        generation: answer.text,
-        model_name: llm.modelName,
-        ...(step.reasoning ? { reasoning: answer.reasoning } : {}),
-      };
+      const outputs: RowValues = { generation: answer.text, model_name: llm.modelName };
+      if (step.reasoning) outputs["reasoning"] = answer.reasoning;
+      return outputs;
     },
   };
 }

@@ -8,6 +8,7 @@ import { startSimulator } from "../../../bench/simulator/simulator.ts";
 import { readManifest } from "../../../coordinator/output/output-directory.ts";
 import { retryJob } from "../../../jobs/retry-job.ts";
 import { isTidingError } from "../../../shared/errors.ts";
+import type { ChildOrder } from "../../chaos/run-job-child.ts";
 import { startJobProcess, type JobProcess } from "../../support/job-process.ts";
 import { idsOf, JobWorld, upTo } from "../../support/job-world.ts";
 
@@ -17,7 +18,7 @@ const SETTINGS = { leaseMs: 2_000, reconcileMs: 100 };
 function start(
   world: JobWorld,
   spec: object,
-  order: { takeoverMs?: number; through?: readonly string[]; crash?: { step: "batch-recorded"; count: number } } = {},
+  order: { takeoverMs?: number; through?: readonly string[]; crash?: NonNullable<ChildOrder["crash"]> } = {},
 ): JobProcess {
   const { through = [], ...rest } = order;
   return startJobProcess({ folder: world.folder, spec, settings: SETTINGS, ...rest }, through);

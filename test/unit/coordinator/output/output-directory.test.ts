@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { after, test } from "node:test";
 import type { Manifest } from "../../../../coordinator/output/manifest.ts";
 import { OwnedOutput, readManifest } from "../../../../coordinator/output/output-directory.ts";
@@ -77,12 +78,21 @@ void test("a second process is refused while the owner's heart beats", async () 
 });
 
 void test("of several that take an output at once, one gets it", async () => {
-  const root = newRoot();
-  const settled = await Promise.allSettled([1, 2, 3, 4].map(() => OwnedOutput.take(root, first)));
-  const taken = settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-  assert.equal(taken.length, 1);
-  for (const result of settled) if (result.status === "rejected") assert.ok(coded("OUTPUT_IN_USE")(result.reason));
-  await taken[0]?.release({});
+  // Again and again, a little apart: each pair of steps of the one meets each of the other.
+  for (let spread = 0; spread < 20; spread++) {
+    const root = newRoot();
+    const takes = [0, 1, 2, 3].map(async (place) => {
+      await pause(place * spread * 0.3);
+      return OwnedOutput.take(root, first);
+    });
+    const settled = await Promise.allSettled(takes);
+    const taken = settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    assert.equal(taken.length, 1);
+    for (const result of settled) {
+      if (result.status === "rejected") assert.ok(coded("OUTPUT_IN_USE")(result.reason), String(result.reason));
+    }
+    await taken[0]?.release({});
+  }
 });
 
 void test("an owner that fell silent is taken over from, and can change nothing when it wakes", async () => {
@@ -134,10 +144,13 @@ void test("what no manifest names is cleared away by the next owner", async () =
   const output = await OwnedOutput.take(root, first);
   await output.release({});
   await writeFile(path.join(root, "data", "train-000000000000-e1g2.parquet"), "half a part");
-  await writeFile(path.join(root, ".tiding", "tmp", "landing.1.2.data"), "half");
+  await writeFile(path.join(root, ".tiding", "tmp", "1", "landing.1.2.data"), "half");
+  // Files of a successor, seen by a sleeper that wakes as it clears, and files that Tiding did not write.
+  const others = ["notes.txt", "train-000000000000-e3g9.parquet"];
+  for (const name of others) await writeFile(path.join(root, "data", name), "");
   const next = await OwnedOutput.take(root, first);
-  assert.deepEqual(await readdir(path.join(root, "data")), []);
-  assert.deepEqual(await readdir(path.join(root, ".tiding", "tmp")), []);
+  assert.deepEqual((await readdir(path.join(root, "data"))).toSorted(), others);
+  assert.deepEqual(await readdir(path.join(root, ".tiding", "tmp")), ["2"]);
   await next.release({});
 });
 

@@ -1,0 +1,93 @@
+/** A result store that takes nothing more, and a log that gives nothing. */
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { test } from "node:test";
+import { TransportError } from "../../../shared/transport/transport.ts";
+import { alteredTransport } from "../../support/altered-transport.ts";
+import { idsOf, JobWorld, upTo } from "../../support/job-world.ts";
+
+const ROWS = 1_500;
+
+/** Waits until nothing was in flight at the endpoint for a while: whoever sends requests has stopped. */
+async function quiet(world: JobWorld): Promise<void> {
+  for (let still = 0; still < 40;) {
+    await pause(10);
+    const { inFlight, answers } = world.simulator.stats();
+    still = inFlight === 0 && answers > 0 ? still + 1 : 0;
+  }
+}
+
+void test(
+  "while the result store is full no more rows are paid for; when it has space again the job goes on",
+  { timeout: 60_000 },
+  async () => {
+    await using world = await JobWorld.open(ROWS);
+    let isFull = true;
+    const running = world.run(world.spec(), {
+      settings: {
+        wrapTransport: (inner) =>
+          alteredTransport(inner, {
+            results: (store) => ({
+              put: async (job, shard, bytes) => {
+                if (isFull) throw new TransportError("full", "No space.");
+                return store.put(job, shard, bytes);
+              },
+            }),
+          }),
+      },
+    });
+    await quiet(world);
+    const { answers } = world.simulator.stats();
+    assert.ok(answers <= 200, `${answers} rows were answered with nowhere to go`);
+    isFull = false;
+    assert.deepEqual((await running).rows, { accepted: ROWS, failed: 0, total: ROWS });
+    assert.deepEqual(idsOf(await world.rows()), upTo(ROWS));
+    assert.equal(world.simulator.stats().answers, ROWS);
+  },
+);
+
+for (const how of ["drain", "stop"] as const) {
+  void test(`a job whose result store stays full ends when it is told to ${how}`, { timeout: 60_000 }, async () => {
+    await using world = await JobWorld.open(200);
+    const asked = new AbortController();
+    const running = world.run(world.spec({ run: { grace: "200ms" } }), {
+      [how]: asked.signal,
+      settings: {
+        wrapTransport: (inner) =>
+          alteredTransport(inner, {
+            results: () => ({ put: () => Promise.reject(new TransportError("full", "No space.")) }),
+          }),
+      },
+    });
+    await quiet(world);
+    asked.abort();
+    assert.equal((await running).outcome, "interrupted");
+  });
+}
+
+void test("a resumed job can be stopped before its log was read", { timeout: 30_000 }, async () => {
+  await using world = await JobWorld.open(64, { hangPrompts: ["question 3."] });
+  const stop = new AbortController();
+  const first = world.run(world.spec(), { stop: stop.signal });
+  while (world.simulator.stats().answers < 63) await pause(10);
+  stop.abort();
+  assert.equal((await first).outcome, "interrupted");
+
+  const drain = new AbortController();
+  const second = await world.run(world.spec(), {
+    drain: drain.signal,
+    settings: {
+      wrapTransport: (inner) =>
+        alteredTransport(inner, {
+          log: () => ({
+            read: async function* (_job, _from, signal) {
+              setTimeout(() => drain.abort(), 100);
+              await new Promise((resolve) => signal.addEventListener("abort", resolve));
+              yield* [];
+            },
+          }),
+        }),
+    },
+  });
+  assert.equal(second.outcome, "interrupted");
+});
