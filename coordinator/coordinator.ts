@@ -178,12 +178,13 @@ export class Coordinator {
       verifyAll,
       signal: this.#stopped.signal,
     });
-    for (let next = await shards.next(); ; next = await shards.next()) {
-      if (next.done === true) {
-        this.#total = next.value.total;
-        break;
-      }
-      await this.#dispatch(next.value);
+    try {
+      let next = await shards.next();
+      for (; next.done !== true; next = await shards.next()) await this.#dispatch(next.value);
+      this.#total = next.value.total;
+    } finally {
+      // Stopped half-way, the input's file is still open.
+      await shards.return({ total: 0 });
     }
     const { total } = this;
     if (this.#only === null && this.#options.output.manifest.plan.total !== total) {

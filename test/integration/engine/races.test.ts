@@ -1,12 +1,13 @@
 /** What another run does to the output between this run's looking and its taking. */
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, readlink } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { startSimulator } from "../../../bench/simulator/simulator.ts";
 import { readManifest } from "../../../coordinator/output/output-directory.ts";
 import { retryJob } from "../../../jobs/retry-job.ts";
 import { isTidingError } from "../../../shared/errors.ts";
+import type { ProtocolStep } from "../../../shared/protocol/protocol-step.ts";
 import { unnamedFiles } from "../../support/committed-rows.ts";
 import { startJobProcess } from "../../support/job-process.ts";
 import { idsOf, JobWorld, upTo } from "../../support/job-world.ts";
@@ -74,4 +75,19 @@ void test("a job that is drained while it puts its parts in order leaves nothing
   assert.deepEqual(await readdir(path.join(world.output, ".tiding", "spills")), []);
   assert.equal((await world.run(spec)).outcome, "finished");
   assert.deepEqual(idsOf(await world.rows()), upTo(400));
+});
+
+/** Files below a folder that this process has open; none where there is no /proc. */
+async function openFiles(folder: string): Promise<readonly string[]> {
+  const descriptors = await readdir("/proc/self/fd").catch(() => []);
+  const files = await Promise.all(descriptors.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => "")));
+  return files.filter((file) => file.startsWith(folder));
+}
+
+void test("a job that is drained while it reads its input leaves no file open", async () => {
+  await using world = await JobWorld.open(400, { latency: { distribution: "fixed", medianMs: 20 } });
+  const drain = new AbortController();
+  const onStep = (step: ProtocolStep): void => void (step === "batch-recorded" && drain.abort());
+  assert.equal((await world.run(world.spec(), { drain: drain.signal, onStep })).outcome, "interrupted");
+  assert.deepEqual(await openFiles(world.folder), []);
 });
