@@ -156,7 +156,7 @@ interface TaskRunOf {
 
 async function runTask(run: TaskRunOf): Promise<RowValues> {
   const { step, signal, generation } = run;
-  const row: RowValues = { ...run.values };
+  const row: RowValues = Object.assign({}, run.values);
   for (const input in step.inputs) row[input] = run.values[step.inputs[input] as string];
   // Call -1 is nobody's, so that a task's own random choices are independent of its answers.
   const seed = seedOf(run, { turn: 0, call: -1, answerAttempt: 0 });
@@ -239,11 +239,9 @@ function takeOutputs(step: PipelineStep, returned: unknown): RowValues {
   return values;
 }
 
-/** Not by two spreads: V8 makes a slow object, several times as large, of the second. */
+/** Not by spreads: V8 takes a microsecond for each where a property is added besides, a tenth of that for this. */
 function joinValues(before: RowValues, added: RowValues): RowValues {
-  const values = { ...before };
-  for (const name in added) values[name] = added[name];
-  return values;
+  return Object.assign({}, before, added);
 }
 
 function joinCalls(before: readonly CallRecord[], after: readonly CallRecord[]): readonly CallRecord[] {
