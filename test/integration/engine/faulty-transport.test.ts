@@ -38,39 +38,47 @@ for (const seed of [1, 2, 3]) {
   });
 }
 
-void test("a job, its resumption and a retry over a faulty transport, without row ids in the dataset", { timeout: 60_000 }, async () => {
-  await using world = await JobWorld.open(300, { ...LATENCY, failPrompts: ["question 1", "question 22"] });
-  const spec = world.spec({ output: { part_bytes: 8_000, metadata: false } });
-  const drain = new AbortController();
-  const first = world.run(spec, {
-    settings: settings(4),
-    drain: drain.signal,
-    onStep: (step) => {
-      if (step === "part-linked") drain.abort();
-    },
-  });
-  assert.equal((await first).outcome, "interrupted");
-  const second = await world.run(spec, { settings: settings(5) });
-  const failed = upTo(300).filter((row) => /question (1|22)/.test(questionOf(row))).length;
-  assert.deepEqual(second.rows, { accepted: 300 - failed, failed, total: 300 }, JSON.stringify(second.error));
-  const port = Number(new URL(world.simulator.url).port);
-  await world.simulator.close();
-  await using mended = await startSimulator({ port, ...LATENCY, failPrompts: ["question 22"] });
-  const stillFailing = ["question 22."].length + upTo(300).filter((row) => /question 22\d/.test(questionOf(row))).length;
-  const half = await retryJob({ output: world.output, overrides: [], environment: {}, settings: settings(6) });
-  assert.deepEqual(half.rows, { accepted: 300 - stillFailing, failed: stillFailing, total: 300 });
-  await mended.close();
-  await using whole = await startSimulator({ port, ...LATENCY });
-  const last = await retryJob({ output: world.output, overrides: [], environment: {}, settings: settings(7) });
-  assert.deepEqual(last.rows, { accepted: 300, failed: 0, total: 300 }, JSON.stringify(last.error));
-  assert.ok(whole.stats().answers >= stillFailing);
-  assert.deepEqual(
-    (await world.rows()).map(({ question }) => question),
-    upTo(300).map((row) => questionOf(row)),
-  );
-  const manifest = await readManifest(world.output);
-  assert.ok(manifest !== null);
-  assert.deepEqual(await unnamedFiles(world.output, manifest), []);
-  const finished = await runJob({ loaded: specFromObject(spec, { folder: world.folder, environment: {} }), environment: {} });
-  assert.equal(finished.outcome, "finished");
-});
+void test(
+  "a job, its resumption and a retry over a faulty transport, without row ids in the dataset",
+  { timeout: 60_000 },
+  async () => {
+    await using world = await JobWorld.open(300, { ...LATENCY, failPrompts: ["question 1", "question 22"] });
+    const spec = world.spec({ output: { part_bytes: 8_000, metadata: false } });
+    const drain = new AbortController();
+    const first = world.run(spec, {
+      settings: settings(4),
+      drain: drain.signal,
+      onStep: (step) => {
+        if (step === "part-linked") drain.abort();
+      },
+    });
+    assert.equal((await first).outcome, "interrupted");
+    const second = await world.run(spec, { settings: settings(5) });
+    const failed = upTo(300).filter((row) => /question (1|22)/.test(questionOf(row))).length;
+    assert.deepEqual(second.rows, { accepted: 300 - failed, failed, total: 300 }, JSON.stringify(second.error));
+    const port = Number(new URL(world.simulator.url).port);
+    await world.simulator.close();
+    await using mended = await startSimulator({ port, ...LATENCY, failPrompts: ["question 22"] });
+    const stillFailing =
+      ["question 22."].length + upTo(300).filter((row) => /question 22\d/.test(questionOf(row))).length;
+    const half = await retryJob({ output: world.output, overrides: [], environment: {}, settings: settings(6) });
+    assert.deepEqual(half.rows, { accepted: 300 - stillFailing, failed: stillFailing, total: 300 });
+    await mended.close();
+    await using whole = await startSimulator({ port, ...LATENCY });
+    const last = await retryJob({ output: world.output, overrides: [], environment: {}, settings: settings(7) });
+    assert.deepEqual(last.rows, { accepted: 300, failed: 0, total: 300 }, JSON.stringify(last.error));
+    assert.ok(whole.stats().answers >= stillFailing);
+    assert.deepEqual(
+      (await world.rows()).map(({ question }) => question),
+      upTo(300).map((row) => questionOf(row)),
+    );
+    const manifest = await readManifest(world.output);
+    assert.ok(manifest !== null);
+    assert.deepEqual(await unnamedFiles(world.output, manifest), []);
+    const finished = await runJob({
+      loaded: specFromObject(spec, { folder: world.folder, environment: {} }),
+      environment: {},
+    });
+    assert.equal(finished.outcome, "finished");
+  },
+);
