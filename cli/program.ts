@@ -7,12 +7,22 @@ import { runCommand } from "./commands/run.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { simulateCommand } from "./commands/simulate.ts";
 import { statusCommand } from "./commands/status.ts";
+import { workerCommand } from "./commands/worker.ts";
 import type { Finish } from "./exit-codes.ts";
 import { EXIT_CODES_HELP, helpEnd } from "./help.ts";
 import type { CliContext } from "./terminal.ts";
 import { isLive, lookOf } from "./terminal.ts";
 
-const commands = [runCommand, previewCommand, statusCommand, retryCommand, initCommand, schemaCommand, simulateCommand];
+const commands = [
+  runCommand,
+  previewCommand,
+  statusCommand,
+  retryCommand,
+  workerCommand,
+  initCommand,
+  schemaCommand,
+  simulateCommand,
+];
 
 /** The whole command line. Parsing throws `CommanderError` for wrong usage, for `--help` and for `--version`. */
 export function createProgram(context: CliContext, finish: Finish): Command {

@@ -10,16 +10,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Bell } from "../shared/bell.ts";
 import { TidingError } from "../shared/errors.ts";
-import { decodeCommitRecord, encodeCommitRecord, type CommitRecord } from "../shared/protocol/commit-record.ts";
+import { decodeCommitRecord } from "../shared/protocol/commit-record.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { encodeShardMessage } from "../shared/protocol/shard-message.ts";
-import { PROTOCOL_VERSION } from "../shared/protocol/version.ts";
 import { Bitmap } from "../shared/rows/bitmap.ts";
 import { TransportError, type JobKey, type Position, type Transport } from "../shared/transport/transport.ts";
 import type { RowSource } from "./input/row-source.ts";
 import type { OwnedOutput } from "./output/output-directory.ts";
 import { countOfRanges } from "./output/shard-ranges.ts";
 import { planShards, rereadShard, type PlannedShard } from "./plan-shards.ts";
+import { reopenRecord } from "./reopen-record.ts";
 import type { ShardEntry, ShardTable } from "./shard-table.ts";
 import { Lander, type LandingPlan } from "./sink/lander.ts";
 import { Sink } from "./sink/sink.ts";
@@ -39,7 +39,7 @@ export interface CoordinatorOptions {
   readonly limit: number | null;
   readonly verifyAll: boolean;
   /** Rows that may wait in the queue for a worker. */
-  readonly windowRows: number;
+  readonly windowRows: () => number;
   readonly leaseMs: number;
   /** How often shards that nobody seems to work on are looked after. */
   readonly reconcileMs: number;
@@ -47,9 +47,13 @@ export interface CoordinatorOptions {
   readonly onStep?: StepListener | undefined;
 }
 
+/** How often within a lease a shard that shows no progress is looked after. */
+const LOOKS_PER_LEASE = 6;
+
 interface Dispatched {
   readonly rows: number;
-  readonly atMs: number;
+  /** When it was dispatched, or last seen to be worked on. */
+  lookedAtMs: number;
   /** Openings up to this one are of an earlier dispatch, read late from the log. */
   readonly afterEpoch: number;
   opened: boolean;
@@ -158,6 +162,8 @@ export class Coordinator {
     if (output.manifest.parts.length === 0) await lander.landNothing();
     if (ordered) await lander.orderParts(this.#stopped.signal);
     this.#checkRows();
+    await transport.tasks.drop(job);
+    await transport.inputs.dropJob(job);
     await transport.log.drop(job);
     await transport.results.dropJob(job);
   }
@@ -165,7 +171,8 @@ export class Coordinator {
   async #plan(): Promise<void> {
     const { source, table, shardRows, shardBytes, offset, limit, verifyAll } = this.#options;
     const { needed, tails } = await this.#neededShards();
-    await this.#sink.dropOrphans(tails);
+    // Where other processes take part, a batch that no record names may have its record yet to come.
+    if (!this.#options.transport.capabilities.multiProcess) await this.#sink.dropOrphans(tails);
     const shards = planShards({
       source,
       table,
@@ -228,7 +235,8 @@ export class Coordinator {
     const needed = new Set<number>();
     const tails = new Map<number, Position>();
     for (let shard = 0; shard < table.length; shard++) {
-      if (this.#shapeOf(shard) === null || this.#sink.isLanded(shard)) continue;
+      const entry = table.get(shard);
+      if (entry === undefined || this.#shapeOf(shard) === null || this.#sink.isLanded(shard)) continue;
       const done = this.#sink.progressOf(shard)?.received.copy() ?? this.#emptyProgress(shard);
       const tail = await transport.log.tail(job, shard);
       if (tail !== null) {
@@ -238,21 +246,26 @@ export class Coordinator {
         done.addAll(Bitmap.fromText(done.size, record.done));
       }
       this.#unlandedBefore += done.without(this.#emptyProgress(shard)).count;
-      if (!done.isFull) needed.add(shard);
+      if (done.isFull) continue;
+      if (transport.capabilities.multiProcess && (await transport.tasks.isPending(job, shard))) {
+        // Dispatched by an earlier run; somebody may be at work on it.
+        this.#noteDispatched(entry, { afterEpoch: this.#epochs.get(shard) ?? 0, opened: tail !== null });
+      } else needed.add(shard);
     }
     return { needed, tails };
   }
 
   async #dispatch({ entry, input }: PlannedShard): Promise<void> {
     const { windowRows } = this.#options;
-    while (this.#waitingRows > 0 && this.#waitingRows + entry.rows > windowRows) await this.#changed();
-    this.#noteDispatched(entry, this.#epochs.get(entry.shard) ?? 0);
+    while (this.#waitingRows > 0 && this.#waitingRows + entry.rows > windowRows()) await this.#changed();
+    this.#noteDispatched(entry, { afterEpoch: this.#epochs.get(entry.shard) ?? 0, opened: false });
     await this.#put({ entry, input });
   }
 
-  #noteDispatched({ shard, rows }: ShardEntry, afterEpoch: number): void {
-    if (this.#dispatched.get(shard)?.opened !== false) this.#waitingRows += rows;
-    this.#dispatched.set(shard, { rows, atMs: performance.now(), afterEpoch, opened: false });
+  #noteDispatched({ shard, rows }: ShardEntry, state: Pick<Dispatched, "afterEpoch" | "opened">): void {
+    const waited = this.#dispatched.get(shard)?.opened === false;
+    if (!state.opened && !waited) this.#waitingRows += rows;
+    this.#dispatched.set(shard, { rows, lookedAtMs: performance.now(), ...state });
   }
 
   async #put({ entry, input }: PlannedShard, again = false): Promise<void> {
@@ -310,8 +323,13 @@ export class Coordinator {
   async #repair(shard: number): Promise<void> {
     const { transport, job, source, table, leaseMs } = this.#options;
     const progress = this.#sink.progressOf(shard);
-    const activeAtMs = Math.max(this.#dispatched.get(shard)?.atMs ?? 0, progress?.activeAtMs ?? 0);
-    if (performance.now() - activeAtMs < leaseMs || (await transport.tasks.isPending(job, shard))) return;
+    const dispatched = this.#dispatched.get(shard);
+    const activeAtMs = Math.max(dispatched?.lookedAtMs ?? 0, progress?.activeAtMs ?? 0);
+    if (performance.now() - activeAtMs < leaseMs / LOOKS_PER_LEASE) return;
+    if (await transport.tasks.isPending(job, shard)) {
+      if (dispatched !== undefined) dispatched.lookedAtMs = performance.now();
+      return;
+    }
     const entry = table.get(shard);
     if (entry === undefined || this.#sink.isLanded(shard)) return;
     const tail = await transport.log.tail(job, shard);
@@ -324,7 +342,7 @@ export class Coordinator {
       }
     }
     const input = await rereadShard(source, entry, this.#stopped.signal);
-    this.#noteDispatched(entry, epoch);
+    this.#noteDispatched(entry, { afterEpoch: epoch, opened: false });
     await this.#put({ entry, input }, true);
   }
 
@@ -367,19 +385,4 @@ export class Coordinator {
     await this.#bell.heard();
     this.#stopped.signal.throwIfAborted();
   }
-}
-
-/** Takes back rows that are committed but were never received: whoever runs the shard is fenced, the rows are to be run again. */
-function reopenRecord(tail: CommitRecord, received: Bitmap): Uint8Array {
-  return encodeCommitRecord({
-    type: "reopen",
-    version: PROTOCOL_VERSION,
-    epoch: tail.epoch + 1,
-    nonce: "reconciler",
-    index: 0,
-    size: tail.size,
-    done: received.toText(),
-    lost: tail.lost,
-    suspect: tail.suspect,
-  });
 }

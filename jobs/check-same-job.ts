@@ -5,21 +5,25 @@ import { TidingError } from "../shared/errors.ts";
 import { differences, fingerprintDocument, type FingerprintDocument } from "../shared/spec/fingerprint.ts";
 import type { PreparedJob } from "./prepare-job.ts";
 
+/** For each step, what its endpoints serve. */
+export type Served = readonly (readonly {
+  readonly model: string;
+  readonly revision: string | null;
+  readonly advice?: readonly string[];
+}[])[];
+
 type Steps = readonly { readonly llm?: { readonly models?: unknown } }[];
 
 /**
  * The document of a job. Until its endpoints were asked, what they serve is taken from the output's own document.
  */
-export function documentOf(
-  job: PreparedJob,
-  served: readonly (readonly { readonly model: string; readonly revision: string | null }[])[],
-): FingerprintDocument {
+export function documentOf(job: PreparedJob, served: Served): FingerprintDocument {
   const { spec } = job.loaded;
   return fingerprintDocument({
     spec,
     inputFiles: job.source.files,
     inputSchema: job.source.schema,
-    steps: job.code.map((code, index) => ({ ...code, servedModels: served[index] ?? [] })),
+    steps: job.steps.code.map((code, index) => ({ ...code, servedModels: served[index] ?? [] })),
   });
 }
 

@@ -1,6 +1,9 @@
 /** How the engine paces and bounds itself: fixed in production, and no part of the spec; tests shorten and shrink it. */
 import type { Transport } from "../shared/transport/transport.ts";
 
+export const LEASE_MS = 30_000;
+export const RECONCILE_MS = 1_000;
+
 export interface EngineSettings {
   /** How long a claim lasts without a beat, and how long a shard may be silent before it is looked after. */
   readonly leaseMs?: number;

@@ -1,25 +1,21 @@
-/** One run of a job over an output that this process owns: coordinator and worker on the embedded transport, to whatever end. */
-import { AlikeGuard } from "../worker/alike-guard.ts";
-import { resultSchema } from "../worker/commit-rows.ts";
-import { Worker } from "../worker/worker.ts";
+/** One run of a job over an output that this process owns, to whatever end. */
 import { Coordinator } from "../coordinator/coordinator.ts";
 import type { Manifest } from "../coordinator/output/manifest.ts";
 import type { OwnedOutput } from "../coordinator/output/output-directory.ts";
 import { ShardTable } from "../coordinator/shard-table.ts";
 import { PartEncoder } from "../coordinator/sink/part-encoder.ts";
-import { isTidingError, messageOf, TidingError } from "../shared/errors.ts";
+import { asTidingError, type TidingError } from "../shared/errors.ts";
 import type { JobProgress } from "../shared/observe/job-report.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
-import { openEmbeddedTransport } from "../shared/transport/embedded/embedded-transport.ts";
-import type { Transport } from "../shared/transport/transport.ts";
-import type { EngineSettings } from "./engine-settings.ts";
+import type { Crew } from "./crew.ts";
+import { LEASE_MS, RECONCILE_MS, type EngineSettings } from "./engine-settings.ts";
+import { openEngine, type Engine, type JobBroker } from "./engine.ts";
 import { errorRecord } from "./job-report.ts";
+import { jobKey } from "./job-key.ts";
 import type { PreparedJob } from "./prepare-job.ts";
 import { ProgressMeter } from "./progress-meter.ts";
 
 const PROGRESS_MS = 200;
-const LEASE_MS = 30_000;
-const RECONCILE_MS = 1_000;
 
 export interface ExecuteOptions {
   readonly job: PreparedJob;
@@ -32,6 +28,8 @@ export interface ExecuteOptions {
   /** For a chaos driver; nothing else listens. */
   readonly onStep: StepListener | undefined;
   readonly settings: EngineSettings | undefined;
+  /** Null: the embedded transport, and a worker in this process. */
+  readonly broker: JobBroker | null;
 }
 
 export type Ending =
@@ -49,12 +47,12 @@ export async function executeJob(options: ExecuteOptions): Promise<Execution> {
   const { output } = options;
   let ending: Ending = { kind: "interrupted" };
   try {
-    await using transport = await openTransport(options);
+    await using engine = await openEngine(options);
     await using table = await ShardTable.open(output.paths.private, output.manifest.epoch);
     await using encoder = closing(new PartEncoder());
     // Started while the first requests run, so that the first landing does not wait for a thread.
     void encoder.value.warm().catch(() => undefined);
-    const run = new JobRun(options, { transport, table, encoder: encoder.value });
+    const run = new JobRun(options, { engine, table, encoder: encoder.value });
     ending = await run.toItsEnd();
     return { ending, meter: run.meter };
   } catch (error) {
@@ -65,52 +63,35 @@ export async function executeJob(options: ExecuteOptions): Promise<Execution> {
   }
 }
 
-async function openTransport({ output, settings = {} }: ExecuteOptions): Promise<Transport> {
-  const { leaseMs = LEASE_MS, resultsBudgetBytes, segmentBytes, wrapTransport } = settings;
-  const transport = await openEmbeddedTransport({
-    directory: output.paths.log,
-    epoch: output.manifest.epoch,
-    leaseMs,
-    ...(resultsBudgetBytes === undefined ? {} : { resultsBudgetBytes }),
-    ...(segmentBytes === undefined ? {} : { segmentBytes }),
-  });
-  return wrapTransport === undefined ? transport : wrapTransport(transport);
-}
-
 class JobRun {
   readonly meter: ProgressMeter;
   readonly #options: ExecuteOptions;
   readonly #coordinator: Coordinator;
-  readonly #worker: Worker;
+  readonly #crew: Crew;
   readonly #faulted: Promise<TidingError>;
 
   constructor(
     options: ExecuteOptions,
-    parts: {
-      readonly transport: Transport;
-      readonly table: ShardTable;
-      readonly encoder: PartEncoder;
-    },
+    parts: { readonly engine: Engine; readonly table: ShardTable; readonly encoder: PartEncoder },
   ) {
     const { job, output, onStep, settings = {} } = options;
     const { leaseMs = LEASE_MS, reconcileMs = RECONCILE_MS } = settings;
     const { spec } = job.loaded;
     const { manifest } = output;
-    const key = jobKey(manifest);
-    let onFault: (error: unknown) => void = () => undefined;
-    this.#faulted = new Promise((resolve) => (onFault = (error) => resolve(asTidingError(error))));
+    const { transport, crew, faulted } = parts.engine;
     this.#options = options;
+    this.#crew = crew;
     this.#coordinator = new Coordinator({
-      transport: parts.transport,
-      job: key,
+      transport,
+      job: jobKey(manifest),
       source: job.source,
       table: parts.table,
       output,
       landing: {
         encoder: parts.encoder,
         format: spec.output.format,
-        inputColumns: job.inputColumns,
-        taskColumns: job.taskColumns,
+        inputColumns: job.steps.inputColumns,
+        taskColumns: job.steps.taskColumns,
         columns: spec.output.columns ?? null,
         metadata: spec.output.metadata,
         keepPartial: spec.steps.some((step) => step.keep === "partial"),
@@ -123,28 +104,14 @@ class JobRun {
       offset: spec.input.offset,
       limit: spec.input.limit ?? null,
       verifyAll: options.verifyAll,
-      windowRows: 2 * job.slots + 4 * manifest.plan.shardRows,
+      windowRows: () => 2 * Math.max(crew.slots, job.steps.slots) + 4 * manifest.plan.shardRows,
       leaseMs,
       reconcileMs,
-      onFault,
+      onFault: parts.engine.onFault,
       onStep,
     });
-    this.#worker = new Worker({
-      id: `embedded-${process.pid}`,
-      transport: parts.transport,
-      job: key,
-      pipeline: job.pipeline(manifest.retry?.round ?? 0),
-      schema: resultSchema(job.batchColumns),
-      runsForeignCode: job.code.some(({ taskCode, llmCode }) => taskCode !== null || llmCode !== null),
-      flushIntervalMs: spec.run.flush_interval,
-      leaseMs,
-      guard: new AlikeGuard(spec.run.stop_after_alike, {
-        settled: manifest.parts.length > 0 || manifest.retry !== null,
-      }),
-      onFault,
-      onStep,
-    });
-    this.meter = new ProgressMeter({ job, output, coordinator: this.#coordinator, worker: this.#worker });
+    this.#faulted = faulted;
+    this.meter = new ProgressMeter({ output, coordinator: this.#coordinator, crew });
     output.showProgress(() => this.meter.progress());
   }
 
@@ -172,18 +139,15 @@ class JobRun {
       if (ending.kind === "stopped" && !isOwner) ending = await lost;
       const isSound = ending.kind !== "stopped" || ending.error.class !== "engine";
       this.meter.becomes(ending.kind === "finished" ? "finishing" : "draining");
-      await this.#worker.drain(ending.kind === "finished" || !isOwner ? 0 : job.loaded.spec.run.grace, stop);
+      if (ending.kind === "finished") await this.#crew.dismiss();
+      else if (isOwner) await this.#crew.drain(job.loaded.spec.run.grace, stop);
+      else await this.#crew.close();
       await this.#coordinator.stop({ land: isOwner && isSound && !stop.aborted && ending.kind !== "finished" });
       return ending;
     } finally {
       clearInterval(watch);
     }
   }
-}
-
-/** The job's name in the transport; each retry round has a log of its own. */
-export function jobKey({ job, retry }: Pick<Manifest, "job" | "retry">): string {
-  return retry === null ? job.id : `${job.id}-r${retry.round}`;
 }
 
 function stateAfter(ending: Ending): Partial<Manifest> {
@@ -195,10 +159,6 @@ function stateAfter(ending: Ending): Partial<Manifest> {
     case "stopped":
       return { state: "stopped", error: errorRecord(ending.error) };
   }
-}
-
-function asTidingError(error: unknown): TidingError {
-  return isTidingError(error) ? error : new TidingError("INTERNAL", messageOf(error), { cause: error });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

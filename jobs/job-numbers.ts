@@ -1,23 +1,9 @@
 /** Numbers of a running job: what progress shows, and what the report closes with. */
 import type { FailedEntry, Manifest } from "../coordinator/output/manifest.ts";
-import { ERROR_CODES, type ErrorClass, type ErrorCode } from "../shared/errors.ts";
-import type { CallCounts, FailureCount } from "../shared/observe/job-report.ts";
-import type { LLMGateway } from "../worker/endpoints/llm-gateway.ts";
+import type { ErrorCode } from "../shared/errors.ts";
+import type { FailureCount } from "../shared/observe/job-report.ts";
 
 const RATE_WINDOW_MS = 10_000;
-
-export function sumCalls(gateways: readonly LLMGateway[]): CallCounts {
-  const retries: Record<string, number> = {};
-  for (const errorClass of new Set<ErrorClass>(Object.values(ERROR_CODES))) retries[errorClass] = 0;
-  const sum = { requests: 0, answers: 0, cutByLength: 0, inputTokens: 0, outputTokens: 0 };
-  for (const gateway of gateways) {
-    const counts = gateway.counts();
-    for (const [errorClass, count] of Object.entries(counts.retries))
-      retries[errorClass] = (retries[errorClass] ?? 0) + count;
-    for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += counts[key];
-  }
-  return { ...sum, retries: retries as Record<ErrorClass, number> };
-}
 
 /** Rows in the dataset and among the failed, by the manifest. */
 export function rowsOf(manifest: Manifest): { readonly accepted: number; readonly failed: number } {

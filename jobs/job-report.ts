@@ -1,10 +1,10 @@
 import type { Manifest } from "../coordinator/output/manifest.ts";
 import type { TidingError } from "../shared/errors.ts";
+import { emptyCalls } from "../shared/observe/call-counts.ts";
 import type { JobOutcome, JobReport } from "../shared/observe/job-report.ts";
 import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
 import type { Ending } from "./execute-job.ts";
-import { failuresOf, rowsOf, sumCalls } from "./job-numbers.ts";
-import type { PreparedJob } from "./prepare-job.ts";
+import { failuresOf, rowsOf } from "./job-numbers.ts";
 import type { ProgressMeter } from "./progress-meter.ts";
 
 /** The closing report of a run; without `run`, of a job that was finished before. */
@@ -14,7 +14,7 @@ export function reportOf(facts: {
   readonly manifest: Manifest;
   /** Rows that are committed but not landed. */
   readonly unlanded?: number;
-  readonly run?: { readonly job: PreparedJob; readonly ending: Ending; readonly meter: ProgressMeter };
+  readonly run?: { readonly ending: Ending; readonly meter: ProgressMeter };
 }): JobReport {
   const { root, loaded, manifest, run } = facts;
   const rows = rowsOf(manifest);
@@ -34,7 +34,7 @@ export function reportOf(facts: {
     run: {
       rows: done,
       elapsedMs,
-      calls: sumCalls(run?.job.gateways ?? []),
+      calls: run?.meter.calls ?? emptyCalls(),
       rowsPerSecond: elapsedMs > 0 ? (done / elapsedMs) * 1_000 : 0,
       slotUse: run?.meter.slotUse ?? null,
     },

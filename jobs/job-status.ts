@@ -9,7 +9,7 @@ import type { FailureCount, JobProgress, JobReport, RowCounts } from "../shared/
 import { decodeCommitRecord } from "../shared/protocol/commit-record.ts";
 import { Bitmap } from "../shared/rows/bitmap.ts";
 import { readEmbeddedLog } from "../shared/transport/embedded/read-embedded-log.ts";
-import { jobKey } from "./execute-job.ts";
+import { jobKey } from "./job-key.ts";
 import { failuresOf, rowsOf } from "./job-numbers.ts";
 
 export interface JobStatus {

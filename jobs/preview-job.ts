@@ -32,15 +32,15 @@ export async function previewJob(
   const { loaded, environment, onNotice } = options;
   const signal = options.stop ?? new AbortController().signal;
   await using job = await prepareJob(loaded, environment);
-  await probe(job, signal, onNotice);
+  await probe(job, { signal, onNotice });
   const { offset, limit } = loaded.spec.input;
   await using cursor = new RowCursor(job.source, signal);
   await cursor.moveTo(0, null);
   await cursor.take(offset, Infinity);
   const rows = await cursor.take(Math.min(options.rows, limit ?? Infinity), Infinity);
-  const kept = job.columns.columns.map(({ name }) => name);
+  const kept = job.steps.columns.columns.map(({ name }) => name);
   const previews = rows.map((row, index) =>
-    previewRow(row, { rowId: offset + index, pipeline: job.pipeline(0), kept, signal }),
+    previewRow(row, { rowId: offset + index, pipeline: job.steps.pipeline(0), kept, signal }),
   );
   return (await Promise.all(previews)).flat();
 }

@@ -1,16 +1,14 @@
 /** Turns what the parts of a running job know into what is shown of it. */
 import type { Coordinator } from "../coordinator/coordinator.ts";
 import type { OwnedOutput } from "../coordinator/output/output-directory.ts";
-import type { JobProgress } from "../shared/observe/job-report.ts";
+import type { CallCounts, JobProgress } from "../shared/observe/job-report.ts";
 import type { SlotUse } from "../worker/endpoints/slot-use.ts";
-import type { Worker } from "../worker/worker.ts";
-import { Rates, rowsOf, sumCalls } from "./job-numbers.ts";
-import type { PreparedJob } from "./prepare-job.ts";
+import type { Crew, CrewNumbers } from "./crew.ts";
+import { Rates, rowsOf } from "./job-numbers.ts";
 
 export class ProgressMeter {
-  readonly #job: PreparedJob;
   readonly #coordinator: Coordinator;
-  readonly #worker: Worker;
+  readonly #crew: Crew;
   readonly #before: { readonly accepted: number; readonly failed: number };
   readonly #startedMs = performance.now();
   readonly #rates = new Rates();
@@ -19,15 +17,9 @@ export class ProgressMeter {
   #slotUseFrom: SlotUse | null = null;
   #slotUseTo: SlotUse | null = null;
 
-  constructor(parts: {
-    readonly job: PreparedJob;
-    readonly output: OwnedOutput;
-    readonly coordinator: Coordinator;
-    readonly worker: Worker;
-  }) {
-    this.#job = parts.job;
+  constructor(parts: { readonly output: OwnedOutput; readonly coordinator: Coordinator; readonly crew: Crew }) {
     this.#coordinator = parts.coordinator;
-    this.#worker = parts.worker;
+    this.#crew = parts.crew;
     this.#before = rowsOf(parts.output.manifest);
   }
 
@@ -41,47 +33,43 @@ export class ProgressMeter {
 
   /** Rows that this run finished. */
   get rows(): number {
-    return this.#worker.accepted + this.#worker.failed;
+    const { accepted, failed } = this.#crew.numbers();
+    return accepted + failed;
+  }
+
+  get calls(): CallCounts {
+    return this.#crew.numbers().calls;
   }
 
   /** Mean share of the slots that were in use from the first request until the last row was started. */
   get slotUse(): number | null {
     const from = this.#slotUseFrom;
-    const to = this.#slotUseTo ?? this.#readSlotUse();
+    const to = this.#slotUseTo ?? this.#crew.numbers().slotUse;
     if (from === null || to.capacityMs <= from.capacityMs) return null;
     return (to.inUseMs - from.inUseMs) / (to.capacityMs - from.capacityMs);
   }
 
-  #readSlotUse(): SlotUse {
-    const uses = this.#job.gateways.map((gateway) => gateway.slotUse());
-    return {
-      inUseMs: uses.reduce((sum, use) => sum + use.inUseMs, 0),
-      capacityMs: uses.reduce((sum, use) => sum + use.capacityMs, 0),
-    };
-  }
-
-  #markSlotUse(requests: number): void {
-    if (requests > 0) this.#slotUseFrom ??= this.#readSlotUse();
-    if (this.#coordinator.hasDispatchedAll && this.#worker.hasStartedAll) this.#slotUseTo ??= this.#readSlotUse();
+  #markSlotUse({ calls, hasStartedAll, slotUse }: CrewNumbers): void {
+    if (calls.requests > 0) this.#slotUseFrom ??= slotUse;
+    if (this.#coordinator.hasDispatchedAll && hasStartedAll) this.#slotUseTo ??= slotUse;
   }
 
   progress(): JobProgress {
-    const { gateways } = this.#job;
-    const calls = sumCalls(gateways);
-    this.#markSlotUse(calls.requests);
+    const crew = this.#crew.numbers();
+    const { calls, waitingFor } = crew;
+    this.#markSlotUse(crew);
     const unlanded = this.#coordinator.unlandedBefore;
-    const retried = this.#coordinator.isRetry ? this.rows : 0;
+    const done = crew.accepted + crew.failed;
     const rows = {
-      accepted: this.#before.accepted + unlanded + this.#worker.accepted,
-      failed: this.#before.failed - retried + this.#worker.failed,
+      accepted: this.#before.accepted + unlanded + crew.accepted,
+      failed: this.#before.failed - (this.#coordinator.isRetry ? done : 0) + crew.failed,
       total: this.#coordinator.total,
     };
     const [rowsPerSecond = 0, inputTokensPerSecond = 0, outputTokensPerSecond = 0] = this.#rates.perSecond([
-      this.rows,
+      done,
       calls.inputTokens,
       calls.outputTokens,
     ]);
-    const waitingFor = this.#waitingFor();
     const estimatedTotal = rows.total === null ? this.#coordinator.estimatedTotal : null;
     const total = rows.total ?? estimatedTotal;
     const left = total === null ? null : Math.max(0, total - rows.accepted - rows.failed);
@@ -91,9 +79,9 @@ export class ProgressMeter {
       rows,
       estimatedTotal,
       rowsBefore: this.#before.accepted + this.#before.failed + unlanded,
-      rowsRunning: this.#worker.rowsRunning,
+      rowsRunning: crew.rowsRunning,
       calls,
-      endpoints: gateways.flatMap((gateway) => gateway.endpoints()),
+      endpoints: crew.endpoints,
       elapsedMs: this.elapsedMs,
       rowsPerSecond,
       inputTokensPerSecond,
@@ -104,17 +92,9 @@ export class ProgressMeter {
 
   /** Says once what the job has begun to wait for. */
   noticeWaiting(onNotice: ((notice: string) => void) | undefined): void {
-    const waitingFor = this.#waitingFor();
+    const waitingFor = this.#crew.numbers().waitingFor;
     if ((waitingFor === null) === (this.#noticed === null)) return;
     this.#noticed = waitingFor;
     onNotice?.(waitingFor ?? "An endpoint answers again; the job goes on.");
-  }
-
-  #waitingFor(): string | null {
-    for (const gateway of this.#job.gateways) {
-      const waitingFor = gateway.waitingFor();
-      if (waitingFor !== null) return waitingFor;
-    }
-    return null;
   }
 }

@@ -34,13 +34,16 @@ export async function retryJob(
   // A revision builds on those before it.
   const all = [...revisions.flatMap((revision) => revision.overrides), ...overrides];
   const loaded = specFromObject(spec, { folder, environment, name, overrides: all });
-  await using job = await prepareJob(loaded, environment, { inputSchema: manifest.plan.inputSchema });
+  await using job = await prepareJob(loaded, environment, {
+    inputSchema: manifest.plan.inputSchema,
+    keyless: options.broker?.probe !== undefined,
+  });
   checkInputFiles(manifest, job.source.files);
   await checkParts(root, manifest);
   // A round whose rows all landed may still have to put its parts in order.
   if (manifest.failed.length === 0 && manifest.retry === null) return reportOf({ root, loaded, manifest });
   const asked = AbortSignal.any([stop, drain]);
-  const document = documentOf(job, await probe(job, asked, onNotice));
+  const document = documentOf(job, await probe(job, { signal: asked, onNotice, broker: options.broker }));
   const output = await OwnedOutput.take(root, () => fail(root), {
     signal: asked,
     onNotice,
@@ -59,9 +62,10 @@ export async function retryJob(
     onNotice,
     onStep: options.onStep,
     settings: options.settings,
+    broker: options.broker ?? null,
   });
   const unlanded = await unlandedRows(root, output.manifest);
-  return reportOf({ root, loaded, manifest: output.manifest, unlanded, run: { job, ending, meter } });
+  return reportOf({ root, loaded, manifest: output.manifest, unlanded, run: { ending, meter } });
 }
 
 /** Notes which rows are to be run again; a round that was interrupted is gone on with. */

@@ -6,13 +6,22 @@ import type { Manifest } from "../coordinator/output/manifest.ts";
 import { OwnedOutput, readManifest } from "../coordinator/output/output-directory.ts";
 import { TidingError } from "../shared/errors.ts";
 import type { JobProgress, JobReport } from "../shared/observe/job-report.ts";
+import { decodeCommitRecord } from "../shared/protocol/commit-record.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { fingerprintOf, type FingerprintDocument } from "../shared/spec/fingerprint.ts";
 import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
 import { readEmbeddedLog } from "../shared/transport/embedded/read-embedded-log.ts";
-import { checkInputFiles, differencesOf, documentOf, refuseOtherJob, wereTouched } from "./check-same-job.ts";
+import {
+  checkInputFiles,
+  differencesOf,
+  documentOf,
+  refuseOtherJob,
+  wereTouched,
+  type Served,
+} from "./check-same-job.ts";
 import { checkParts } from "./check-parts.ts";
 import type { EngineSettings } from "./engine-settings.ts";
+import type { JobBroker } from "./engine.ts";
 import { executeJob } from "./execute-job.ts";
 import { storedSpec } from "./stored-spec.ts";
 import { reportOf } from "./job-report.ts";
@@ -33,6 +42,8 @@ export interface RunJobOptions {
   readonly onStep?: StepListener;
   /** How long a silent owner of the output is watched before it is taken for dead. 10 s when absent. */
   readonly takeoverMs?: number;
+  /** Workers elsewhere, in place of one in this process. */
+  readonly broker?: JobBroker;
   /** For tests. */
   readonly settings?: EngineSettings;
 }
@@ -49,7 +60,10 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
   const found = await readManifest(root);
   const manifest = found !== null && (await isUntouched(root, found)) ? null : found;
   if (manifest !== null) checkInputFiles(manifest, await findInputFiles(loaded.spec.input.path, loaded.folder));
-  await using job = await prepareJob(loaded, environment, { inputSchema: manifest?.plan.inputSchema });
+  await using job = await prepareJob(loaded, environment, {
+    inputSchema: manifest?.plan.inputSchema,
+    keyless: options.broker?.probe !== undefined,
+  });
   if (manifest !== null) {
     const differs = differencesOf(manifest.job.document as FingerprintDocument, documentOf(job, []), {
       ignoreServed: true,
@@ -63,7 +77,7 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
     if (isFinished(manifest, loaded)) return reportOf({ root, loaded, manifest });
   }
   const asked = AbortSignal.any([stop, drain]);
-  const document = documentOf(job, await probe(job, asked, onNotice));
+  const document = documentOf(job, await probe(job, { signal: asked, onNotice, broker: options.broker }));
   if (manifest !== null) {
     const differs = differencesOf(manifest.job.document as FingerprintDocument, document, { ignoreServed: false });
     if (differs.length > 0) refuseOtherJob(root, differs);
@@ -90,21 +104,31 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
     onNotice,
     onStep: options.onStep,
     settings: options.settings,
+    broker: options.broker ?? null,
   });
   const unlanded = await unlandedRows(root, output.manifest);
-  return reportOf({ root, loaded, manifest: output.manifest, unlanded, run: { job, ending, meter } });
+  return reportOf({ root, loaded, manifest: output.manifest, unlanded, run: { ending, meter } });
 }
 
-export async function probe(job: PreparedJob, signal: AbortSignal, onNotice: RunJobOptions["onNotice"]) {
+/** What the job's endpoints serve, with notices of what is waited for. */
+export async function probe(
+  job: PreparedJob,
+  options: {
+    readonly signal: AbortSignal;
+    readonly onNotice: RunJobOptions["onNotice"] | undefined;
+    readonly broker?: JobBroker | undefined;
+  },
+): Promise<Served> {
+  const { signal, onNotice = () => undefined, broker } = options;
   const waiting = setInterval(() => {
-    for (const gateway of job.gateways) {
+    for (const gateway of job.steps.gateways) {
       const notice = gateway.waitingFor();
-      if (notice !== null) onNotice?.(notice);
+      if (notice !== null) onNotice(notice);
     }
   }, 5_000);
   try {
-    const served = await job.probe(signal);
-    for (const advice of new Set(served.flat().flatMap((model) => model.advice ?? []))) onNotice?.(advice);
+    const served = await (broker?.probe?.(job, { signal, onNotice }) ?? job.steps.probe(signal));
+    for (const advice of new Set(served.flat().flatMap((model) => model.advice ?? []))) onNotice(advice);
     return served;
   } finally {
     clearInterval(waiting);
@@ -154,7 +178,7 @@ async function isUntouched(root: string, manifest: Manifest): Promise<boolean> {
 
 async function hasCommittedRows(root: string): Promise<boolean> {
   const { tails } = await readEmbeddedLog(path.join(root, ".tiding", "log"));
-  return tails.some(({ body }) => !/"done":"A*=*"/.test(Buffer.from(body).toString()));
+  return tails.some(({ body }) => !/^A*=*$/.test(decodeCommitRecord(body).done));
 }
 
 function refuseUnfinishedRetry(root: string, manifest: Manifest): void {

@@ -63,7 +63,14 @@ export const ERROR_CODES = {
   OUTPUT_IN_USE: "usage",
   OUTPUT_UNWRITABLE: "usage",
   OUTPUT_NOT_A_JOB: "usage",
+  BROKER_REFUSED: "usage",
+  BROKER_UNFIT: "usage",
+  BROKER_MISSING: "usage",
+  BROKER_FAILED: "usage",
+  CODE_MISMATCH: "usage",
 
+  BROKER_UNREACHABLE: "engine",
+  PROTOCOL_MISMATCH: "engine",
   OUTPUT_DAMAGED: "engine",
   OWNERSHIP_LOST: "engine",
   DISK_FULL: "engine",
@@ -122,4 +129,9 @@ export function isTidingError(error: unknown): error is TidingError {
 /** The text of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The error itself where Tiding raised it; anything else is a defect of ours, `INTERNAL`. */
+export function asTidingError(error: unknown): TidingError {
+  return isTidingError(error) ? error : new TidingError("INTERNAL", messageOf(error), { cause: error });
 }

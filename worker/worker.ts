@@ -10,11 +10,11 @@
 import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { Bell } from "../shared/bell.ts";
-import { isTidingError, messageOf, TidingError } from "../shared/errors.ts";
+import { asTidingError, isTidingError, TidingError } from "../shared/errors.ts";
 import { decodeShardMessage } from "../shared/protocol/shard-message.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { Bitmap } from "../shared/rows/bitmap.ts";
-import { type Claim, type JobKey, type Transport } from "../shared/transport/transport.ts";
+import { TransportError, type Claim, type JobKey, type Transport } from "../shared/transport/transport.ts";
 import type { AlikeGuard } from "./alike-guard.ts";
 import { commitRows, type ResultSchema } from "./commit-rows.ts";
 import type { LLMGateway } from "./endpoints/llm-gateway.ts";
@@ -116,8 +116,8 @@ export class Worker {
       await patience;
     }
     for (const shard of this.#held) shard.abandoned.abort(new Error("The worker is stopping."));
-    await this.#claiming;
     const patience = setTimeout(() => this.#stopping.abort(), COMMIT_PATIENCE_MS);
+    await this.#claiming;
     for (const shard of this.#held) await this.#release(shard);
     clearTimeout(patience);
     this.#close();
@@ -163,7 +163,7 @@ export class Worker {
     const input = await transport.inputs.get(message.input);
     if (input === null) {
       // Gone with a restart; the reconciler sees that nobody works on the shard and puts both again.
-      await claim.done();
+      await settled(claim.done());
       return;
     }
     const only = message.only === null ? null : Bitmap.fromText(message.rows, message.only);
@@ -175,7 +175,7 @@ export class Worker {
       throw error;
     });
     if (owner === null) {
-      await claim.done();
+      await settled(claim.done());
       return;
     }
     this.#options.onStep?.("shard-opened");
@@ -303,7 +303,7 @@ export class Worker {
     }
     if (!shard.owner.done.isFull) return;
     this.#forget(shard);
-    await shard.claim.done();
+    await settled(shard.claim.done());
   }
 
   /** Starts no rows while a commit waits for space: what they bring would pile up here. */
@@ -318,7 +318,7 @@ export class Worker {
     this.#forget(shard);
     try {
       await shard.owner.release();
-      await shard.claim.retry(0);
+      await settled(shard.claim.retry(0));
     } catch (error) {
       // What is committed stays; without a release the opening merely counts as lost.
       if (!isTidingError(error) || error.code !== "FENCED") this.#fault(error);
@@ -349,9 +349,16 @@ export class Worker {
     this.#faulted = true;
     this.#ending.abort();
     this.#bell.ring();
-    this.#options.onFault(
-      isTidingError(error) ? error : new TidingError("INTERNAL", messageOf(error), { cause: error }),
-    );
+    this.#options.onFault(asTidingError(error));
+  }
+}
+
+/** A task whose end could not be told comes again, and whoever gets it finds in the log what there is to do. */
+async function settled(told: Promise<void>): Promise<void> {
+  try {
+    await told;
+  } catch (error) {
+    if (!(error instanceof TransportError)) throw error;
   }
 }
 

@@ -11,7 +11,7 @@ import { Coordinator } from "../../coordinator/coordinator.ts";
 import { OwnedOutput } from "../../coordinator/output/output-directory.ts";
 import { ShardTable } from "../../coordinator/shard-table.ts";
 import { PartEncoder } from "../../coordinator/sink/part-encoder.ts";
-import { jobKey } from "../../jobs/execute-job.ts";
+import { jobKey } from "../../jobs/job-key.ts";
 import { prepareJob } from "../../jobs/prepare-job.ts";
 import { decodeShardMessage } from "../../shared/protocol/shard-message.ts";
 import { specFromObject } from "../../shared/spec/load-spec.ts";
@@ -62,8 +62,8 @@ serveMeasured<JobTask, never, HalfDoneNote>(async ({ spec, folder }, note) => {
     landing: {
       encoder: new PartEncoder(),
       format: "parquet",
-      inputColumns: job.inputColumns,
-      taskColumns: job.taskColumns,
+      inputColumns: job.steps.inputColumns,
+      taskColumns: job.steps.taskColumns,
       columns: null,
       metadata: true,
       keepPartial: false,
@@ -76,7 +76,7 @@ serveMeasured<JobTask, never, HalfDoneNote>(async ({ spec, folder }, note) => {
     offset: 0,
     limit: null,
     verifyAll: false,
-    windowRows: 4 * manifest.plan.shardRows,
+    windowRows: () => 4 * manifest.plan.shardRows,
     leaseMs: LEASE_MS,
     reconcileMs: LEASE_MS,
     onFault,
@@ -86,7 +86,7 @@ serveMeasured<JobTask, never, HalfDoneNote>(async ({ spec, folder }, note) => {
   const target = {
     transport,
     job: jobKey(manifest),
-    schema: resultSchema(job.batchColumns),
+    schema: resultSchema(job.steps.batchColumns),
     signal: stopped.signal,
     onStep: undefined,
     onFull: () => undefined,

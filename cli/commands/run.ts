@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
+import { addBrokerOptions, brokerOptions, type BrokerFlags } from "../broker-options.ts";
 import type { ExitCode, Finish } from "../exit-codes.ts";
 import { followJob } from "../follow-job.ts";
 import { EXIT_CODES_HELP, helpEnd } from "../help.ts";
@@ -7,17 +8,23 @@ import { addSetOption, wholeNumber } from "../options.ts";
 import { quoteForShell } from "../summary.ts";
 import type { CliContext } from "../terminal.ts";
 
-interface RunFlags {
+interface RunFlags extends BrokerFlags {
   readonly set?: readonly string[];
   readonly limit?: number;
   readonly output?: string;
   readonly json?: true;
   readonly quiet?: true;
+  /** False for `--no-work`. */
+  readonly work: boolean;
 }
 
 /** `tiding run`: runs, resumes or extends a job. */
 export function runCommand(context: CliContext, finish: Finish): Command {
-  return addSetOption(new Command("run"))
+  const command = addBrokerOptions(
+    addSetOption(new Command("run")),
+    "run it over NATS, with workers elsewhere: nats://host:4222, or nats:spawn",
+  );
+  return command
     .summary("run a job; the same command again resumes or extends it")
     .description(
       "Runs a job: reads its rows, sends them to the endpoints, writes the dataset. " +
@@ -27,6 +34,7 @@ export function runCommand(context: CliContext, finish: Finish): Command {
     .argument("<job>", "the job spec: a YAML or JSON file, or a module that exports one")
     .option("-n, --limit <rows>", "most rows to take from the input", wholeNumber)
     .option("-o, --output <folder>", "where the dataset goes, in place of the spec's output.path")
+    .option("--no-work", "with a broker: leave the rows to workers elsewhere")
     .option("--json", "print the report as one JSON document on standard output")
     .option("-q, --quiet", "no progress and no notices; the summary stays")
     .addHelpText(
@@ -41,6 +49,10 @@ export function runCommand(context: CliContext, finish: Finish): Command {
           {
             command: "tiding run job.yaml -s steps.0.llm.slots=128 -s run.attempts=3",
             does: "more requests at a time, fewer attempts",
+          },
+          {
+            command: "tiding run job.yaml --broker nats://10.0.0.1:4222",
+            does: "with the help of every `tiding worker` of that broker",
           },
           { command: "tiding run job.yaml --quiet --json > report.json", does: "in a script" },
         ],
@@ -62,18 +74,29 @@ async function run(context: CliContext, job: string, flags: RunFlags): Promise<E
   const { loadSpec } = await import("../../shared/spec/load-spec.ts");
   const loaded = await loadSpec(job, { overrides, environment });
   const { runJob } = await import("../../jobs/run-job.ts");
-  return followJob(context, (options) => runJob({ ...options, loaded }), {
-    name: loaded.name,
-    resume: resumeCommand(job, flags),
-    json: flags.json ?? false,
-    quiet: flags.quiet ?? false,
-  });
+  const broker = await brokerOptions(flags, environment);
+  return followJob(
+    context,
+    async (options) => {
+      if (broker === null) return runJob({ ...options, loaded });
+      const { openJobBroker } = await import("../../jobs/open-broker.ts");
+      await using opened = await openJobBroker(broker, { ...options, works: flags.work });
+      return await runJob({ ...options, loaded, broker: opened.broker });
+    },
+    {
+      name: loaded.name,
+      resume: resumeCommand(job, flags),
+      json: flags.json ?? false,
+      quiet: flags.quiet ?? false,
+    },
+  );
 }
 
-function resumeCommand(job: string, { set = [], limit, output }: RunFlags): string {
+function resumeCommand(job: string, { set = [], limit, output, broker }: RunFlags): string {
   const words = ["tiding", "run", quoteForShell(job)];
   if (limit !== undefined) words.push("--limit", String(limit));
   if (output !== undefined) words.push("--output", quoteForShell(output));
+  if (broker !== undefined) words.push("--broker", quoteForShell(broker));
   for (const override of set) words.push("--set", quoteForShell(override));
   return words.join(" ");
 }

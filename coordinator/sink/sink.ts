@@ -79,9 +79,8 @@ export class Sink {
       }
     }
     for (const progress of this.#open.values()) this.#noteComplete(progress);
-    // From the first record that is kept, not from the cursor: what was received before is told by bitmap, and what no
-    // record names must be found. A remote log will want the cursor here.
-    this.#reading = this.#read(signal).catch((error: unknown) => {
+    this.#cursor = await this.#startOfLog();
+    this.#reading = this.#read(this.#cursor, signal).catch((error: unknown) => {
       if (!signal.aborted) onFault(error);
     });
   }
@@ -152,9 +151,20 @@ export class Sink {
     await this.#work;
   }
 
-  async #read(signal: AbortSignal): Promise<void> {
+  /**
+   * A log that others write too is read from the cursor, as long as that still stands. This process's own is read whole:
+   * what was received before is told by bitmap, and what no record names must be found.
+   */
+  async #startOfLog(): Promise<Position | null> {
+    const { transport, job, output } = this.#options;
+    const cursor = output.manifest.cursor as Position | null;
+    if (!transport.capabilities.multiProcess || cursor === null) return null;
+    return (await transport.log.verify(job, cursor)) ? cursor : null;
+  }
+
+  async #read(from: Position | null, signal: AbortSignal): Promise<void> {
     const { transport, job } = this.#options;
-    for await (const entry of transport.log.read(job, null, signal)) {
+    for await (const entry of transport.log.read(job, from, signal)) {
       this.#receive(entry);
       this.#seen.set(entry.shard, entry.position);
       this.#bell.ring();
@@ -190,7 +200,7 @@ export class Sink {
     const { transport, job } = this.#options;
     this.#enqueue(async () => {
       await transport.results.drop(job, shard);
-      await transport.log.forget(job, shard);
+      await this.#forget([shard]);
       this.#leftovers.delete(shard);
     });
   }
@@ -269,7 +279,7 @@ export class Sink {
       this.#seen.delete(shard);
     }
     this.#bell.ring();
-    for (const shard of this.#forgettable) await transport.log.forget(job, shard);
+    await this.#forget(this.#forgettable);
     for (const shard of shards) {
       await transport.results.drop(job, shard);
       await transport.log.trim(job, shard);
@@ -277,6 +287,13 @@ export class Sink {
     this.#forgettable = shards;
     await dropNeedlessSpills(output, spillsBefore);
     onStep?.("batches-dropped");
+  }
+
+  /** Where tasks may come late and twice, each shard's newest record stays to the end: it says that nothing is to be done. */
+  async #forget(shards: readonly number[]): Promise<void> {
+    const { transport, job } = this.#options;
+    if (transport.capabilities.multiProcess) return;
+    for (const shard of shards) await transport.log.forget(job, shard);
   }
 
   /** The low-water mark once these shards are landed, and how many entries lie before it. */

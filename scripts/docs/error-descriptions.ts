@@ -174,7 +174,36 @@ export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> =
     meaning: "The folder holds no job of Tiding, or something else.",
     mend: "Give the folder with `manifest.<n>.json` in it; for a new job, an empty or new one.",
   },
+  BROKER_MISSING: {
+    meaning: "No nats-server was found that could be started, and none could be fetched.",
+    mend: "Install nats-server 2.9.10 or later, or give the URL of a running one as the broker.",
+  },
+  BROKER_FAILED: {
+    meaning: "The nats-server that Tiding started ended, or did not become ready.",
+    mend: "Do what the end of its log says, which the message shows.",
+  },
+  BROKER_REFUSED: {
+    meaning: "The NATS broker does not accept the credentials or the certificate, or forbids a subject that is needed.",
+    mend: "Correct the credentials, or have the user allowed what the message names.",
+  },
+  BROKER_UNFIT: {
+    meaning:
+      "The NATS broker cannot serve: no JetStream, too old, too small messages, no room for the budgets, or not set up yet.",
+    mend: "Change the server's configuration as the message says.",
+  },
 
+  CODE_MISMATCH: {
+    meaning: "A worker's copy of a task or LLM module is not the one that the job began with.",
+    mend: "Bring the same files to the same path on the worker's machine.",
+  },
+  PROTOCOL_MISMATCH: {
+    meaning: "Coordinator and worker speak different versions of the protocol.",
+    mend: "Let them run the same version of Tiding.",
+  },
+  BROKER_UNREACHABLE: {
+    meaning: "No NATS broker answers at the address.",
+    mend: "Start it or correct the address, then run the same command again.",
+  },
   OUTPUT_DAMAGED: {
     meaning: "The manifest or a part is missing, cut, or not what was written.",
     mend: "Put the file back from a copy, or begin a new output.",

@@ -11,8 +11,8 @@
  * names it and its result batch exists.
  */
 import { z } from "zod";
-import { TidingError } from "../errors.ts";
 import type { BlobRef } from "../transport/transport.ts";
+import { decodeMessage, encodeMessage } from "./message.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
 const common = {
@@ -50,19 +50,16 @@ export type CommitRecord = z.output<typeof CommitRecordSchema>;
 export type RowsRecord = Extract<CommitRecord, { type: "rows" }>;
 
 export function encodeCommitRecord(record: CommitRecord): Uint8Array {
-  return Buffer.from(JSON.stringify(record));
+  return encodeMessage(record);
 }
 
 /** Throws `STORE_DAMAGED` for a body that is no record of this protocol version. */
 export function decodeCommitRecord(body: Uint8Array): CommitRecord {
-  const parsed = CommitRecordSchema.safeParse(JSON.parse(Buffer.from(body).toString()));
-  if (!parsed.success) {
-    throw new TidingError("STORE_DAMAGED", `A commit record does not have the form of protocol ${PROTOCOL_VERSION}.`, {
-      cause: parsed.error,
-      mend: "Finish this output with the version of Tiding that began it.",
-    });
-  }
-  return parsed.data;
+  return decodeMessage(CommitRecordSchema, body, {
+    code: "STORE_DAMAGED",
+    what: "A commit record",
+    mend: "Finish this output with the version of Tiding that began it.",
+  });
 }
 
 export function batchRefs(record: RowsRecord): readonly BlobRef[] {

@@ -1,7 +1,7 @@
 /** The body of a task: which shard, and where its rows lie. A pointer, never rows. */
 import { z } from "zod";
-import { TidingError } from "../errors.ts";
 import type { BlobRef } from "../transport/transport.ts";
+import { decodeMessage, encodeMessage } from "./message.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
 const ShardMessageSchema = z.strictObject({
@@ -26,17 +26,15 @@ export interface ShardMessage {
 }
 
 export function encodeShardMessage(message: Omit<ShardMessage, "version">): Uint8Array {
-  return Buffer.from(JSON.stringify({ version: PROTOCOL_VERSION, ...message }));
+  return encodeMessage({ version: PROTOCOL_VERSION, ...message });
 }
 
-/** Throws `INTERNAL` for a body that is no message of this protocol version. */
+/** Throws `PROTOCOL_MISMATCH` for a body that is no message of this protocol version. */
 export function decodeShardMessage(body: Uint8Array): ShardMessage {
-  const parsed = ShardMessageSchema.safeParse(JSON.parse(Buffer.from(body).toString()));
-  if (!parsed.success) {
-    throw new TidingError("INTERNAL", `A task message does not have the form of protocol ${PROTOCOL_VERSION}.`, {
-      cause: parsed.error,
-      mend: "Let coordinator and workers run the same version of Tiding.",
-    });
-  }
-  return { ...parsed.data, input: parsed.data.input as BlobRef };
+  const message = decodeMessage(ShardMessageSchema, body, {
+    code: "PROTOCOL_MISMATCH",
+    what: "A task message",
+    mend: "Let coordinator and workers run the same version of Tiding.",
+  });
+  return { ...message, input: message.input as BlobRef };
 }

@@ -88,7 +88,8 @@ export interface CommitLog {
   append(job: JobKey, shard: number, after: Position | null, body: Uint8Array): Promise<Position>;
   /**
    * Entries of the job in one total order, those after `from` only (null: from the first kept), then new ones as they
-   * come, until `signal` is aborted. Trimmed entries are left out.
+   * come, until `signal` is aborted. Trimmed entries are left out. When the store was rolled back behind the last entry that
+   * was read, or behind `from`, health is "rolled-back" and reading begins anew with the first kept.
    */
   read(job: JobKey, from: Position | null, signal: AbortSignal): AsyncIterable<LogEntry>;
   /** True while the entry at `position` is the one that was read there, or was trimmed since; false after a rollback. */
@@ -117,6 +118,11 @@ export interface VersionedState {
   readonly value: Uint8Array;
 }
 
+export interface ListedState extends VersionedState {
+  /** How long ago the store took this value, by the store's own clock: no clocks of machines are compared. */
+  readonly ageMs: number;
+}
+
 /** The right to act under a name until it expires; `expired` fires when it was lost or released. */
 export interface Lease extends AsyncDisposable {
   readonly name: string;
@@ -129,6 +135,10 @@ export interface StateStore {
   get(key: string): Promise<VersionedState | null>;
   /** Sets when the version is still `version` (null: when absent). Rejects with `conflict`. Gives the new version. */
   swap(key: string, value: Uint8Array, version: number | null): Promise<number>;
+  /** The present value of each key with the prefix, in no order. */
+  list(prefix: string): Promise<readonly ListedState[]>;
+  /** Removes the key, whatever its version; a later version is larger all the same. Watchers are not told. */
+  drop(key: string): Promise<void>;
   /** The present value of each key with the prefix, then every change, until `signal` is aborted. */
   watch(prefix: string, signal: AbortSignal): AsyncIterable<VersionedState>;
   /** Null when another holds it. Renewed by itself until released. */

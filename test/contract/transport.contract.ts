@@ -70,6 +70,8 @@ export function transportContract(name: string, harness: TransportHarness): void
     await transport.log.forget(JOB, 1);
     await transport.results.drop(JOB, 1);
     const version = await transport.state.swap("job", bytes("running"), null);
+    await transport.state.swap("gone", bytes("x"), null);
+    await transport.state.drop("gone");
     const lease = (await transport.state.lease("sink", 60_000))!;
 
     transport = await restart(transport);
@@ -84,6 +86,7 @@ export function transportContract(name: string, harness: TransportHarness): void
     const third = await append(transport, 0, { after: second, body: "close" });
     assert.equal((await readSome(transport, 1, { from: second }))[0]!.position, third);
     assert.equal((await transport.state.get("job"))!.version, version);
+    assert.equal(await transport.state.get("gone"), null);
     assert.ok((await transport.state.swap("job", bytes("done"), version)) > version);
     assert.ok((await transport.state.lease("sink", 60_000))!.version > lease.version);
     await transport.close();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { outputPaths, readManifest } from "../../coordinator/output/output-directory.ts";
 import { rangesHave } from "../../coordinator/output/shard-ranges.ts";
 import type { Manifest } from "../../coordinator/output/manifest.ts";
-import { jobKey } from "../../jobs/execute-job.ts";
+import { jobKey } from "../../jobs/job-key.ts";
 import { decodeCommitRecord } from "../../shared/protocol/commit-record.ts";
 import { Bitmap } from "../../shared/rows/bitmap.ts";
 import { readEmbeddedLog } from "../../shared/transport/embedded/read-embedded-log.ts";

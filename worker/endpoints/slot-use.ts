@@ -30,3 +30,10 @@ export class SlotUseMeter {
     return { inUseMs: this.#inUseMs, capacityMs: this.#capacityMs };
   }
 }
+
+export function sumSlotUse(uses: readonly SlotUse[]): SlotUse {
+  return {
+    inUseMs: uses.reduce((sum, use) => sum + use.inUseMs, 0),
+    capacityMs: uses.reduce((sum, use) => sum + use.capacityMs, 0),
+  };
+}

@@ -1,5 +1,5 @@
 import { TransportError } from "../transport.ts";
-import type { Lease, StateStore, VersionedState } from "../transport.ts";
+import type { Lease, ListedState, StateStore, VersionedState } from "../transport.ts";
 import { EmbeddedLease } from "./embedded-lease.ts";
 import { KeyLocks } from "./key-locks.ts";
 import type { StoredRecord } from "./segment.ts";
@@ -10,6 +10,8 @@ import type { WriteAheadLog } from "./write-ahead-log.ts";
 /** Key prefixes in the write-ahead log, so that leases and values never meet. */
 const VALUE = "value/";
 const LEASE = "lease/";
+/** Says that a value written before it was dropped. */
+const DROPPED = "dropped/";
 
 interface Watcher {
   readonly prefix: string;
@@ -25,6 +27,8 @@ export class EmbeddedState implements StateStore {
   readonly #closing: AbortSignal;
   readonly #now: () => number;
   readonly #records = new Map<string, StoredRecord>();
+  /** When each value was taken; for one from before a restart, when the store was opened. */
+  readonly #takenAtMs = new Map<string, number>();
   readonly #locks = new KeyLocks();
   readonly #changed = new Wakeup();
   readonly #watchers = new Set<Watcher>();
@@ -64,6 +68,23 @@ export class EmbeddedState implements StateStore {
     });
   }
 
+  drop(key: string): Promise<void> {
+    return this.#locks.run(key, async () => {
+      assertOpen(this.#closing);
+      if (this.#records.has(VALUE + key)) await this.#write(DROPPED + key, new Uint8Array());
+    });
+  }
+
+  async list(prefix: string): Promise<readonly ListedState[]> {
+    assertOpen(this.#closing);
+    const keys = [...this.#records.keys()].filter((key) => key.startsWith(VALUE + prefix));
+    const states = await Promise.all(keys.map((key) => this.get(key.slice(VALUE.length))));
+    const nowMs = this.#now();
+    return states
+      .filter((state) => state !== null)
+      .map((state) => ({ ...state, ageMs: nowMs - (this.#takenAtMs.get(VALUE + state.key) ?? nowMs) }));
+  }
+
   async *watch(prefix: string, signal: AbortSignal): AsyncGenerator<VersionedState> {
     assertOpen(this.#closing);
     const watcher: Watcher = { prefix, changes: [] };
@@ -73,7 +94,8 @@ export class EmbeddedState implements StateStore {
       const seen = new Map<string, number>();
       for (const key of keys) {
         if (signal.aborted || this.#closing.aborted) return;
-        const state = (await this.get(key.slice(VALUE.length)))!;
+        const state = await this.get(key.slice(VALUE.length));
+        if (state === null) continue;
         seen.set(state.key, state.version);
         yield state;
       }
@@ -109,8 +131,20 @@ export class EmbeddedState implements StateStore {
   }
 
   #keep(record: StoredRecord): void {
-    const before = this.#records.get(record.key);
-    if (before !== undefined) this.#log.kill(before);
-    this.#records.set(record.key, record);
+    const { key } = record;
+    this.#forget(key);
+    // A value and its dropping replace one another.
+    if (key.startsWith(VALUE)) this.#forget(DROPPED + key.slice(VALUE.length));
+    if (key.startsWith(DROPPED)) this.#forget(VALUE + key.slice(DROPPED.length));
+    this.#records.set(key, record);
+    this.#takenAtMs.set(key, this.#now());
+  }
+
+  #forget(key: string): void {
+    const record = this.#records.get(key);
+    if (record === undefined) return;
+    this.#log.kill(record);
+    this.#records.delete(key);
+    this.#takenAtMs.delete(key);
   }
 }

@@ -64,6 +64,41 @@ export function stateContract(name: string, harness: TransportHarness): void {
     assert.equal((await none).done, true);
   });
 
+  void test(`${name}: a key that is dropped is absent, and may be set again with a larger version`, async () => {
+    await using transport = await harness.open();
+    await transport.state.drop("job.a");
+    const first = await transport.state.swap("job.a", bytes("1"), null);
+    await transport.state.drop("job.a");
+    assert.equal(await transport.state.get("job.a"), null);
+    await assert.rejects(transport.state.swap("job.a", bytes("x"), first), isFault("conflict"));
+    const abort = new AbortController();
+    const watching = transport.state.watch("job.", abort.signal)[Symbol.asyncIterator]();
+    const next = watching.next();
+    const second = await transport.state.swap("job.a", bytes("2"), null);
+    assert.ok(second > first);
+    assert.equal(((await next) as { value: VersionedState }).value.version, second);
+    abort.abort();
+  });
+
+  void test(`${name}: what is listed is what is there, of the prefix alone, and how long ago it was written`, async () => {
+    await using transport = await harness.open();
+    const { state } = transport;
+    const listed = async (prefix: string): Promise<string[]> =>
+      (await state.list(prefix)).map(({ key, value }) => `${key}=${text(value)}`).toSorted();
+    assert.deepEqual(await listed("job."), []);
+    const version = await state.swap("job.a", bytes("1"), null);
+    for (const key of ["job.b", "jobs", "other"]) await state.swap(key, bytes("x"), null);
+    await state.swap("job.a", bytes("2"), version);
+    assert.deepEqual(await listed("job."), ["job.a=2", "job.b=x"]);
+    await state.drop("job.b");
+    assert.deepEqual(await listed("job."), ["job.a=2"]);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await state.swap("job.c", bytes("late"), null);
+    const ages = new Map((await state.list("job.")).map(({ key, ageMs }) => [key, ageMs]));
+    assert.ok(ages.get("job.a")! >= 290, `${ages.get("job.a")} ms`);
+    assert.ok(ages.get("job.a")! - ages.get("job.c")! >= 250, `${ages.get("job.c")} ms`);
+  });
+
   void test(`${name}: a lease is held by one at a time, and its version grows`, async () => {
     await using transport = await harness.open();
     const claims = await Promise.all([1, 2, 3].map(() => transport.state.lease("sink", 60_000)));

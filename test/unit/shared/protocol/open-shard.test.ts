@@ -1,3 +1,4 @@
+import { PROTOCOL_VERSION } from "../../../../shared/protocol/version.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -18,7 +19,13 @@ type Act = "die" | "drain" | "commit one and die" | "start the next row alone an
 function tailAfter(opening: Opening, act: Act): CommitRecord {
   const done = opening.done.copy();
   const next = [...Bitmap.full(SIZE).without(done)][0] ?? 0;
-  const common = { version: 1 as const, epoch: opening.epoch, nonce: "n", index: 1, size: SIZE };
+  const common = {
+    version: PROTOCOL_VERSION as typeof PROTOCOL_VERSION,
+    epoch: opening.epoch,
+    nonce: "n",
+    index: 1,
+    size: SIZE,
+  };
   switch (act) {
     case "die":
       return {

@@ -1,0 +1,72 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { addBrokerOptions, brokerOptions, type BrokerFlags } from "../broker-options.ts";
+import { EXIT, type ExitCode, type Finish } from "../exit-codes.ts";
+import { formatCounted } from "../format.ts";
+import { helpEnd } from "../help.ts";
+import { watchInterrupts } from "../interrupts.ts";
+import { TidingError } from "../../shared/errors.ts";
+import type { CliContext } from "../terminal.ts";
+import { writeLines } from "../terminal.ts";
+import { plain } from "../text.ts";
+
+interface WorkerFlags extends BrokerFlags {
+  readonly folder?: string;
+  readonly quiet?: true;
+}
+
+/** `tiding worker`: joins the jobs of a broker, and leaves them whole. */
+export function workerCommand(context: CliContext, finish: Finish): Command {
+  return addBrokerOptions(new Command("worker"), "the broker to join, e.g. nats://host:4222")
+    .summary("work on the jobs of a broker, from any machine")
+    .description(
+      "Joins every job that runs over the broker and calls its endpoints from here; keys and tokens are taken from this " +
+        "process's environment. Workers may come and go at any time. Ctrl-C (or SIGTERM) takes no more rows, gives those " +
+        "that run their job's grace, commits them and hands back the rest; a second Ctrl-C stops now.",
+    )
+    .option("--folder <folder>", "where modules of tasks and LLMs lie here, in place of the coordinator's folder")
+    .option("-q, --quiet", "no notices")
+    .addHelpText(
+      "after",
+      helpEnd({
+        examples: [
+          { command: "tiding worker --broker nats://10.0.0.1:4222", does: "work until Ctrl-C" },
+          {
+            command: "HF_TOKEN=hf_... TIDING_BROKER=tls://broker:4222 tiding worker --broker-creds worker.creds",
+            does: "with a key for the endpoints and credentials for the broker",
+          },
+        ],
+        exitCodes:
+          "Exit codes:\n  0    left the jobs whole\n  1    the broker could not be reached, or failed\n  2    an option is wrong",
+        next: "Next: `tiding run job.yaml --broker URL` starts a job for it.",
+      }),
+    )
+    .action(async (flags: WorkerFlags) => {
+      finish(await work(context, flags));
+    });
+}
+
+async function work(context: CliContext, flags: WorkerFlags): Promise<ExitCode> {
+  const { stderr, environment, signals } = context;
+  const broker = await brokerOptions(flags, environment);
+  if (broker === null) {
+    throw new TidingError("USAGE", "A worker needs to know its broker.", {
+      mend: "Give --broker nats://host:4222, or set TIDING_BROKER.",
+    });
+  }
+  const say = (text: string): void => writeLines(stderr, [plain(text)]);
+  const { workForBroker } = await import("../../jobs/work-for-broker.ts");
+  using interrupts = watchInterrupts(signals, (step) => {
+    say(step === "drain" ? "Leaving: running rows are finished; once more (Ctrl-C) to stop now." : "Stopping now.");
+  });
+  const { rows } = await workForBroker({
+    broker,
+    environment,
+    folder: flags.folder === undefined ? undefined : resolve(flags.folder),
+    drain: interrupts.drain,
+    stop: interrupts.stop,
+    onNotice: flags.quiet === true ? () => undefined : say,
+  });
+  say(`Left after ${formatCounted(rows, "row")}.`);
+  return EXIT.accepted;
+}

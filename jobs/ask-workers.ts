@@ -1,0 +1,46 @@
+/** What a job's endpoints serve, asked of those who have the keys. */
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { TidingError } from "../shared/errors.ts";
+import {
+  decodeProbeAnswer,
+  encodeProbe,
+  PROBE_ANSWERS,
+  PROBES,
+  type ProbeAnswer,
+} from "../shared/protocol/probe-record.ts";
+import type { Transport } from "../shared/transport/transport.ts";
+import type { PreparedJob } from "./prepare-job.ts";
+import { storedSpec } from "./stored-spec.ts";
+
+const SILENCE_MS = 3_000;
+
+/** Waits for the first worker that can tell, however long that takes. Rejects when `signal` is aborted. */
+export async function askWorkers(
+  transport: Transport,
+  { loaded, steps }: PreparedJob,
+  { signal, onNotice }: { readonly signal: AbortSignal; readonly onNotice: (notice: string) => void },
+): Promise<NonNullable<ProbeAnswer["served"]>> {
+  const id = randomBytes(6).toString("hex");
+  const { name, written, folder } = loaded;
+  const inputColumns = steps.inputColumns.map((column) => ({ ...column }));
+  const probe = encodeProbe({ name, spec: storedSpec(written), folder, inputColumns, code: [...steps.code] });
+  await transport.state.swap(`${PROBES}${id}`, probe, null);
+  const answered = new AbortController();
+  delay(SILENCE_MS, undefined, { signal: answered.signal }).then(
+    () => onNotice("No worker has answered yet. Start one with: tiding worker --broker URL"),
+    () => undefined,
+  );
+  try {
+    for await (const { value } of transport.state.watch(`${PROBE_ANSWERS}${id}.`, signal)) {
+      const { worker, served, error } = decodeProbeAnswer(value);
+      if (served !== null) return served;
+      onNotice(`Worker ${worker} cannot take the job: ${error ?? "it does not say why."}`);
+    }
+    signal.throwIfAborted();
+    throw new TidingError("BROKER_UNREACHABLE", "The broker was closed while a worker was waited for.");
+  } finally {
+    answered.abort();
+    await transport.state.drop(`${PROBES}${id}`);
+  }
+}

@@ -1,0 +1,81 @@
+/** From the address of a broker to a transport over it. */
+import path from "node:path";
+import { openNatsTransport, type NatsTransportOptions } from "../shared/transport/nats/nats-transport.ts";
+import { findNatsServer } from "../shared/transport/nats/server/find-nats-server.ts";
+import { spawnNatsServer } from "../shared/transport/nats/server/spawn-nats-server.ts";
+import type { Transport } from "../shared/transport/transport.ts";
+import { askWorkers } from "./ask-workers.ts";
+import type { JobBroker, OpenBroker } from "./engine.ts";
+
+/** In place of an address: a nats-server of the job's own, on this machine. */
+const SPAWN = "nats:spawn";
+
+export type BrokerOptions = Pick<NatsTransportOptions, "credentials" | "tls" | "namespace" | "inboxPrefix"> & {
+  /** `nats://host:port`, several with commas, or `nats:spawn`. */
+  readonly address: string;
+};
+
+/** Throws as `openNatsTransport` does. */
+export function connectBroker(
+  { address, ...options }: BrokerOptions,
+  role: Pick<NatsTransportOptions, "name" | "provision" | "setupWaitMs" | "signal">,
+): Promise<Transport> {
+  return openNatsTransport({ servers: address, ...options, ...role });
+}
+
+/** For one job: connected before anything is written, or spawned once the output is owned. */
+export async function openJobBroker(
+  options: BrokerOptions,
+  job: Pick<JobBroker, "works" | "environment"> & {
+    readonly stop: AbortSignal;
+    readonly onNotice: (notice: string) => void;
+  },
+): Promise<AsyncDisposable & { readonly broker: JobBroker }> {
+  const { works, environment, stop, onNotice } = job;
+  if (options.address === SPAWN) {
+    const broker = spawnedBroker({ works, environment, signal: stop, onNotice });
+    return { broker, [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const transport = await connectBroker(options, { name: "tiding run", provision: true, signal: stop });
+  return { broker: sharedBroker(transport, { works, environment }), [Symbol.asyncDispose]: () => transport.close() };
+}
+
+/** A connection that is open already; it stays open when the job ends. */
+export function sharedBroker(transport: Transport, options: Pick<JobBroker, "works" | "environment">): JobBroker {
+  return {
+    ...options,
+    ...(options.works ? {} : { probe: (job, asked) => askWorkers(transport, job, asked) }),
+    open: () => Promise.resolve({ transport, [Symbol.asyncDispose]: () => Promise.resolve() }),
+  };
+}
+
+/** A nats-server that runs while the job does, and keeps what it holds in the output's private folder. */
+function spawnedBroker(
+  options: Pick<JobBroker, "works" | "environment"> & {
+    readonly signal: AbortSignal;
+    readonly onNotice: (notice: string) => void;
+  },
+): JobBroker {
+  const { signal, onNotice } = options;
+  return {
+    ...options,
+    async open(privateFolder): Promise<OpenBroker> {
+      const binary = await findNatsServer({ signal });
+      const server = await spawnNatsServer({ binary, storeDir: path.join(privateFolder, "nats"), signal });
+      onNotice(`A nats-server ${server.version} runs at ${server.url}: tiding worker --broker ${server.url}`);
+      try {
+        const transport = await connectBroker({ address: server.url }, { name: "tiding run", provision: true, signal });
+        return {
+          transport,
+          async [Symbol.asyncDispose]() {
+            await transport.close();
+            await server.stop();
+          },
+        };
+      } catch (error) {
+        await server.stop();
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,225 @@
+/**
+ * The workers of a job that may be anywhere. The job is made known to them by its record; what they say of themselves is
+ * summed up here. A worker that has been silent for long is no longer counted on, but what it did stays counted.
+ */
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { asTidingError, isTidingError, TidingError } from "../shared/errors.ts";
+import { sumCalls } from "../shared/observe/call-counts.ts";
+import { encodeJobRecord, jobRecordKey, type JobRecord } from "../shared/protocol/job-record.ts";
+import {
+  decodeWorkerRecord,
+  WORKER_RECORDS,
+  type WorkerJob,
+  type WorkerRecord,
+} from "../shared/protocol/worker-record.ts";
+import { TransportError, type JobKey, type Transport } from "../shared/transport/transport.ts";
+import { sumSlotUse } from "../worker/endpoints/slot-use.ts";
+import type { Crew, CrewNumbers } from "./crew.ts";
+
+/** A worker tells of itself every second; one that was silent for this long is taken for gone. */
+const SILENT_MS = 15_000;
+const LOOK_MS = 100;
+/** How long beyond their grace workers are waited for. */
+const PATIENCE_MS = 10_000;
+const LAST_WORD_MS = 3_000;
+
+export interface RemoteCrewOptions {
+  readonly transport: Transport;
+  readonly job: JobKey;
+  readonly record: Omit<JobRecord, "version" | "state" | "run">;
+  readonly onFault: (error: TidingError) => void;
+  readonly onNotice: (notice: string) => void;
+}
+
+interface Member {
+  readonly record: WorkerRecord;
+  readonly work: WorkerJob;
+  readonly heardAtMs: number;
+}
+
+export class RemoteCrew implements Crew {
+  readonly #options: RemoteCrewOptions;
+  readonly #run = randomUUID();
+  readonly #members = new Map<string, Member>();
+  readonly #closed = new AbortController();
+  readonly #noticed = new Set<string>();
+  readonly #startedMs = performance.now();
+  #watching: Promise<void> = Promise.resolve();
+  #isBrokerDown = false;
+  #unlisten: () => void = () => undefined;
+
+  private constructor(options: RemoteCrewOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the job known as running. */
+  static async muster(options: RemoteCrewOptions): Promise<RemoteCrew> {
+    const crew = new RemoteCrew(options);
+    await crew.#announce("running", options.record.graceMs);
+    crew.#watching = crew.#watch();
+    crew.#unlisten = options.transport.onHealth((health) => (crew.#isBrokerDown = health === "down"));
+    return crew;
+  }
+
+  get slots(): number {
+    return this.#present().reduce((sum, { work }) => sum + work.slots, 0);
+  }
+
+  /** Workers that work on the job now. */
+  get workers(): number {
+    return this.#present().filter(({ work }) => work.state === "working").length;
+  }
+
+  numbers(): CrewNumbers {
+    const all = [...this.#members.values()].map(({ work }) => work);
+    const present = this.#present().map(({ work }) => work);
+    return {
+      accepted: all.reduce((sum, work) => sum + work.accepted, 0),
+      failed: all.reduce((sum, work) => sum + work.failed, 0),
+      rowsRunning: present.reduce((sum, work) => sum + work.rowsRunning, 0),
+      hasStartedAll: present.every((work) => work.hasStartedAll),
+      calls: sumCalls(all.map((work) => work.calls)),
+      endpoints: joinEndpoints(present),
+      slotUse: sumSlotUse(all.map((work) => work.slotUse)),
+      waitingFor: this.#waitingFor(present),
+    };
+  }
+
+  async drain(graceMs: number, now: AbortSignal): Promise<void> {
+    try {
+      await this.#drain(graceMs, now);
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      this.#notice("The broker cannot be reached: the workers were not told that the job is interrupted.");
+    }
+  }
+
+  async #drain(graceMs: number, now: AbortSignal): Promise<void> {
+    const isNow = (): boolean => graceMs === 0 || now.aborted;
+    let hurries = isNow();
+    await this.#announce("paused", hurries ? 0 : graceMs);
+    const until = performance.now() + graceMs + PATIENCE_MS;
+    while (this.#present().some(isEngaged) && performance.now() < until) {
+      await delay(LOOK_MS);
+      if (hurries || !isNow()) continue;
+      hurries = true;
+      await this.#announce("paused", 0);
+    }
+  }
+
+  /** Makes known that nothing is left to be done, and stops listening. */
+  async dismiss(): Promise<void> {
+    await this.#announce("over", 0);
+    // For their last numbers.
+    const until = performance.now() + LAST_WORD_MS;
+    while (this.#present().some(isEngaged) && performance.now() < until) await delay(LOOK_MS);
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#unlisten();
+    await this.#watching;
+  }
+
+  async #announce(state: JobRecord["state"], graceMs: number): Promise<void> {
+    const { transport, job, record } = this.#options;
+    const key = jobRecordKey(job);
+    const body = encodeJobRecord({ ...record, graceMs, state, run: this.#run });
+    for (;;) {
+      const known = await transport.state.get(key);
+      try {
+        await transport.state.swap(key, body, known?.version ?? null);
+        return;
+      } catch (error) {
+        // The record is this owner's alone, so whatever came between was its own try.
+        if (!(error instanceof TransportError) || !["conflict", "unknown", "unreachable"].includes(error.fault))
+          throw error;
+        await delay(LOOK_MS);
+      }
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const { transport, onFault } = this.#options;
+    try {
+      for await (const { value } of transport.state.watch(WORKER_RECORDS, this.#closed.signal)) this.#read(value);
+    } catch (error) {
+      if (!this.#closed.signal.aborted) onFault(asTidingError(error));
+    }
+  }
+
+  #read(value: Uint8Array): void {
+    try {
+      const record = decodeWorkerRecord(value);
+      const work = record.jobs.find((each) => each.job === this.#options.job && each.run === this.#run);
+      if (work !== undefined) this.#hear({ record, work, heardAtMs: performance.now() });
+    } catch (error) {
+      if (!isTidingError(error)) throw error;
+      this.#notice(`A worker is not counted. ${error.message} ${error.mend ?? ""}`);
+    }
+  }
+
+  #hear(member: Member): void {
+    const { record, work } = member;
+    this.#members.set(record.worker, member);
+    if (work.error === null) return;
+    const error = new TidingError(work.error.code, work.error.message, {
+      ...(work.error.mend === null ? {} : { mend: work.error.mend }),
+      ...(work.error.place === null ? {} : { place: work.error.place }),
+    });
+    // What one worker lacks, another may have; what is wrong with the job is wrong everywhere.
+    const isLast = this.#present().every((each) => each.work.error !== null);
+    if (error.class === "job" || (isLast && work.state === "faulted")) this.#options.onFault(error);
+    else this.#notice(`Worker ${record.worker} takes no rows: ${error.message} ${error.mend ?? ""}`);
+  }
+
+  #waitingFor(present: readonly WorkerJob[]): string | null {
+    if (this.#isBrokerDown) return "The broker cannot be reached; the job goes on when it is back.";
+    const working = present.filter((work) => work.state === "working");
+    if (working.length > 0) {
+      const waiting = working.map((work) => work.waitingFor);
+      return waiting.every((each) => each !== null) ? (waiting[0] ?? null) : null;
+    }
+    if (performance.now() - this.#startedMs < 3_000 || this.#closed.signal.aborted) return null;
+    const [first] = present.flatMap((work) => (work.error === null ? [] : [work.error.message]));
+    return `No worker works on this job. ${first ?? "Start one with: tiding worker --broker URL"}`;
+  }
+
+  #present(): readonly Member[] {
+    const nowMs = performance.now();
+    return [...this.#members.values()].filter(
+      ({ record, heardAtMs }) => record.state !== "left" && nowMs - heardAtMs < SILENT_MS,
+    );
+  }
+
+  #notice(notice: string): void {
+    if (this.#noticed.has(notice)) return;
+    this.#noticed.add(notice);
+    this.#options.onNotice(notice);
+  }
+}
+
+function isEngaged({ work }: Member): boolean {
+  return work.state === "working" || work.state === "opening";
+}
+
+/** Slots of one endpoint that several workers use are added up; it is open for the job while it is for any. */
+function joinEndpoints(works: readonly WorkerJob[]): CrewNumbers["endpoints"] {
+  const joined = new Map<string, CrewNumbers["endpoints"][number]>();
+  for (const endpoint of works.flatMap((work) => work.endpoints)) {
+    const known = joined.get(endpoint.endpoint);
+    joined.set(
+      endpoint.endpoint,
+      known === undefined
+        ? endpoint
+        : {
+            ...(endpoint.circuit === "closed" ? endpoint : known),
+            slots: known.slots + endpoint.slots,
+            inUse: known.inUse + endpoint.inUse,
+          },
+    );
+  }
+  return [...joined.values()];
+}

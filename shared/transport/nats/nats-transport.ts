@@ -1,0 +1,92 @@
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { setMaxListeners } from "node:events";
+import type { Transport } from "../transport.ts";
+import { connectNats, type NatsLinks, type NatsOptions } from "./connect.ts";
+import { MAX_BLOB_BYTES, NatsBlobs } from "./nats-blobs.ts";
+import { NatsCalls } from "./nats-calls.ts";
+import { NatsHealth } from "./nats-health.ts";
+import { NatsLog } from "./nats-log.ts";
+import { natsNames, type NatsNames } from "./nats-names.ts";
+import { NatsState } from "./nats-state.ts";
+import { NatsTasks } from "./nats-tasks.ts";
+import { ensureStreams, findStreams } from "./streams.ts";
+
+const MIB = 1024 * 1024;
+
+export interface NatsTransportOptions extends NatsOptions {
+  /** The coordinator sets the broker up; a worker, which may not, waits until it is. */
+  readonly provision: boolean;
+  /** How long a worker waits for that; 30,000 ms by default. */
+  readonly setupWaitMs?: number;
+  /** How long a claim lasts without a beat; 30,000 by default. The putter's counts. */
+  readonly leaseMs?: number;
+  /** Most bytes of result blobs; 1 GiB by default. The server must have that much in its max_file_store. */
+  readonly resultsBudgetBytes?: number;
+  /** Most bytes of input blobs; 256 MiB by default. */
+  readonly inputsBudgetBytes?: number;
+  /** Copies in a cluster; 1 by default. */
+  readonly replicas?: number;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+  /** From 0 to 1. */
+  readonly random?: () => number;
+}
+
+/**
+ * Opens a transport over JetStream. Throws as `connectNats` does, and BROKER_UNFIT when the streams cannot be set up or are
+ * not there. From then on the broker may go and come back: health tells, and calls that may be repeated wait for it.
+ */
+export async function openNatsTransport(options: NatsTransportOptions): Promise<Transport> {
+  const names = natsNames(options.namespace ?? "tiding");
+  const links = await connectNats(options);
+  try {
+    return await openOver(links, names, options);
+  } catch (error) {
+    await links.close();
+    throw error;
+  }
+}
+
+async function openOver(links: NatsLinks, names: NatsNames, options: NatsTransportOptions): Promise<Transport> {
+  const { control, bulk } = links;
+  const { provision, signal, setupWaitMs = 30_000, leaseMs = 30_000, replicas = 1 } = options;
+  const { resultsBudgetBytes = 1024 * MIB, inputsBudgetBytes = 256 * MIB } = options;
+  const { now = () => performance.now(), random = Math.random } = options;
+  const { created } = provision
+    ? await ensureStreams(links, names, { resultsBudgetBytes, inputsBudgetBytes, replicas, signal })
+    : await findStreams(links, names, { waitMs: setupWaitMs, signal });
+  const state = await NatsState.open({ connection: control, bucket: names.state, provision, replicas });
+
+  const closer = new AbortController();
+  setMaxListeners(0, closer.signal);
+  const health = new NatsHealth([control, bulk]);
+  const calls = new NatsCalls({ closing: closer.signal, health, now, random });
+  const client = jetstream(control);
+  const manager = await jetstreamManager(control, { checkAPI: false });
+  const common = { control, client, manager, names, calls };
+  const blobs = (kind: "input" | "result", stream: string): NatsBlobs =>
+    new NatsBlobs({ connection: bulk, stream, subject: (job, shard) => names.subject(kind, job, shard) });
+  const inputs = blobs("input", names.inputs);
+  const results = blobs("result", names.results);
+
+  const close = async (): Promise<void> => {
+    if (closer.signal.aborted) return;
+    closer.abort();
+    inputs.close();
+    results.close();
+    await state.close();
+    await links.close();
+    health.tell("closed");
+  };
+  return {
+    capabilities: { durable: true, multiProcess: true, maxBodyBytes: MAX_BLOB_BYTES },
+    tasks: new NatsTasks({ ...common, leaseMs }),
+    log: new NatsLog({ ...common, created }),
+    inputs,
+    results,
+    state,
+    onHealth: (listener) => health.listen(listener),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

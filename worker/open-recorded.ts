@@ -1,0 +1,47 @@
+/** The steps of a job that a coordinator made known, opened where this worker is. */
+import { TidingError } from "../shared/errors.ts";
+import type { JobRecord } from "../shared/protocol/job-record.ts";
+import { specFromObject } from "../shared/spec/load-spec.ts";
+import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
+import { openSteps, type OpenSteps } from "./open-steps.ts";
+
+export type Recorded = Pick<JobRecord, "name" | "spec" | "folder" | "inputColumns" | "code">;
+
+/** What of this worker's surroundings a job is opened with. */
+export interface Surroundings {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where the paths of modules start, in place of the coordinator's folder. */
+  readonly folder?: string | undefined;
+}
+
+/** Throws `CODE_MISMATCH`, and as `openSteps` does. */
+export async function openRecorded(
+  record: Recorded,
+  { environment, folder = record.folder }: Surroundings,
+): Promise<{ readonly loaded: LoadedSpec; readonly steps: OpenSteps }> {
+  const loaded = specFromObject(record.spec, { folder, environment, name: record.name });
+  const steps = await openSteps(loaded, environment, record.inputColumns);
+  try {
+    refuseOtherCode(record, steps, folder);
+    return { loaded, steps };
+  } catch (error) {
+    await steps[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function refuseOtherCode(record: Recorded, steps: OpenSteps, folder: string): void {
+  for (const [index, { taskCode, llmCode }] of steps.code.entries()) {
+    const expected = record.code[index];
+    if (expected?.taskCode === taskCode && expected.llmCode === llmCode) continue;
+    const what = expected?.taskCode === taskCode ? "LLM" : "task";
+    throw new TidingError(
+      "CODE_MISMATCH",
+      `The ${what} module of step ${index} is not the one that the job began with.`,
+      {
+        place: folder,
+        mend: "Bring the coordinator's copy of the module and its imports here.",
+      },
+    );
+  }
+}
