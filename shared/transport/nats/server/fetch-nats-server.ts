@@ -1,7 +1,7 @@
 /** Ways to a nats-server binary without root: each unpacks one below `folder` and gives its path, or throws with the reason. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -24,10 +24,15 @@ export interface FetchOptions {
 /** Debian's and Ubuntu's package, unpacked instead of installed. */
 export async function fetchDebianPackage(options: FetchOptions): Promise<string> {
   const { version, folder } = options;
-  const shown = await command(options, "apt-cache", ["show", "--no-all-versions", "nats-server"]);
+  // Lists of our own: a machine's may be missing, as in a fresh container, or old, and only root may renew them.
+  const own = ["-o", `Dir::State=${join(folder, "state")}`, "-o", `Dir::Cache=${join(folder, "cache")}`];
+  await mkdir(join(folder, "state/lists/partial"), { recursive: true });
+  await mkdir(join(folder, "cache/archives/partial"), { recursive: true });
+  await command(options, "apt-get", [...own, "update"]);
+  const shown = await command(options, "apt-cache", [...own, "show", "--no-all-versions", "nats-server"]);
   const candidate = /^Version: (?:\d+:)?([\d.]+)/m.exec(shown)?.[1] ?? "none";
   if (version !== null && candidate !== version) throw new Error(`the package is ${candidate}`);
-  await command(options, "apt-get", ["download", "nats-server"]);
+  await command(options, "apt-get", [...own, "download", "nats-server"]);
   await command(options, "dpkg-deb", ["-x", await onlyFile(folder, ".deb"), folder]);
   return join(folder, "usr/sbin/nats-server");
 }
