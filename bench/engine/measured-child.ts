@@ -27,13 +27,15 @@ type FromChild =
 
 export interface MeasuredChild<Result> {
   readonly done: Promise<Measured<Result>>;
+  /** Asks it to end; `onLeave` in the child hears it. */
+  leave(): void;
   /** Kills it as it stands; resolves when it is gone. */
   kill(): Promise<void>;
 }
 
 /** Starts `name`, an entry beside this file, on a task. */
 export function startMeasured<Task, Result, Note = never>(
-  name: "job-child" | "bare-child" | "half-done-child",
+  name: "job-child" | "bare-child" | "half-done-child" | "fleet-job-child" | "fleet-worker-child",
   task: Task,
   options: { readonly onNote?: (note: Note) => void } = {},
 ): MeasuredChild<Result> {
@@ -55,7 +57,7 @@ export function startMeasured<Task, Result, Note = never>(
     child.kill("SIGKILL");
     await exited;
   };
-  return { done, kill };
+  return { done, leave: () => void child.send({ leave: true }), kill };
 }
 
 /** `startMeasured` to its end. */
@@ -79,6 +81,11 @@ export function serveMeasured<Task, Result, Note = never>(
       (error: unknown) => send({ type: "failed", message: messageOf(error) }, () => process.exit(1)),
     );
   });
+}
+
+/** In the child: calls back when the parent asks it to end. */
+export function onLeave(listener: () => void): void {
+  process.on("message", (message: { readonly leave?: true }) => void (message.leave === true && listener()));
 }
 
 function usageSoFar(): Usage {
