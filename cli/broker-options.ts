@@ -63,6 +63,11 @@ export async function brokerOptions(flags: BrokerFlags, environment: Environment
   };
 }
 
+/** The address as it may be shown: what signs in is left out. */
+export function withoutSecrets(address: string): string {
+  return address.replaceAll(/[^,/]*@/g, "...@");
+}
+
 async function readText(path: string, variable: string): Promise<string> {
   try {
     return await readFile(path, "utf8");

@@ -105,6 +105,7 @@ async function openRemote(
       code: [...job.steps.code],
       round: manifest.retry?.round ?? 0,
       settled: hasSucceeded(manifest),
+      epoch: manifest.epoch,
       graceMs: spec.run.grace,
     },
     onFault: faults.onFault,
@@ -112,7 +113,15 @@ async function openRemote(
   });
   const { environment, works } = broker;
   const host = works
-    ? new WorkerHost({ transport: wrapped, surroundings: { environment }, leaseMs, only: key, onNotice, onStep })
+    ? new WorkerHost({
+        transport: wrapped,
+        surroundings: { environment },
+        leaseMs,
+        only: key,
+        onNotice,
+        onFault: faults.onFault,
+        onStep,
+      })
     : null;
   return {
     transport,

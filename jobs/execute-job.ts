@@ -55,7 +55,9 @@ export async function executeJob(options: ExecuteOptions): Promise<Execution> {
     const run = new JobRun(options, { engine, table, encoder: encoder.value });
     ending = await run.toItsEnd();
     return { ending, meter: run.meter };
-  } catch (error) {
+  } catch (cause) {
+    // Whatever goes wrong with an output that is another's is explained by that alone.
+    const error: unknown = (await output.isLost()) ? output.lost.reason : cause;
     ending = { kind: "stopped", error: asTidingError(error) };
     throw error;
   } finally {

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { asTidingError, isTidingError, TidingError } from "../shared/errors.ts";
 import { sumCalls } from "../shared/observe/call-counts.ts";
-import { encodeJobRecord, jobRecordKey, type JobRecord } from "../shared/protocol/job-record.ts";
+import { decodeJobRecord, encodeJobRecord, jobRecordKey, type JobRecord } from "../shared/protocol/job-record.ts";
 import {
   decodeWorkerRecord,
   WORKER_RECORDS,
@@ -53,7 +53,7 @@ export class RemoteCrew implements Crew {
     this.#options = options;
   }
 
-  /** Makes the job known as running. */
+  /** Makes the job known as running. Throws `OWNERSHIP_LOST` when a later owner of the output did so before. */
   static async muster(options: RemoteCrewOptions): Promise<RemoteCrew> {
     const crew = new RemoteCrew(options);
     await crew.#announce("running", options.record.graceMs);
@@ -126,14 +126,17 @@ export class RemoteCrew implements Crew {
   async #announce(state: JobRecord["state"], graceMs: number): Promise<void> {
     const { transport, job, record } = this.#options;
     const key = jobRecordKey(job);
-    const body = encodeJobRecord({ ...record, graceMs, state, run: this.#run });
+    // Of a job that is over, only that is kept.
+    const told = state === "over" ? { ...record, spec: {}, inputColumns: [], code: [] } : record;
+    const body = encodeJobRecord({ ...told, graceMs, state, run: this.#run });
     for (;;) {
       const known = await transport.state.get(key);
+      if (known !== null && epochOf(known.value) > record.epoch) throw takenOver(job);
       try {
         await transport.state.swap(key, body, known?.version ?? null);
         return;
       } catch (error) {
-        // The record is this owner's alone, so whatever came between was its own try.
+        // What came between was its own try, or its successor's: look again.
         if (!(error instanceof TransportError) || !["conflict", "unknown", "unreachable"].includes(error.fault))
           throw error;
         await delay(LOOK_MS);
@@ -199,6 +202,22 @@ export class RemoteCrew implements Crew {
     this.#noticed.add(notice);
     this.#options.onNotice(notice);
   }
+}
+
+/** 0 for a record of another version of Tiding: whoever owns the output now may replace that. */
+function epochOf(record: Uint8Array): number {
+  try {
+    return decodeJobRecord(record).epoch;
+  } catch (error) {
+    if (!isTidingError(error)) throw error;
+    return 0;
+  }
+}
+
+function takenOver(job: JobKey): TidingError {
+  return new TidingError("OWNERSHIP_LOST", `Another process took job ${job} over while this one was silent.`, {
+    mend: "Nothing is lost. Let the other process finish; `tiding status` shows it.",
+  });
 }
 
 function isEngaged({ work }: Member): boolean {

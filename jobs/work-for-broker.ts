@@ -1,9 +1,11 @@
 /** A worker's whole life: joins the jobs of a broker, works, and leaves when asked to. */
 import { once } from "node:events";
+import type { TidingError } from "../shared/errors.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { WorkerHost } from "../worker/worker-host.ts";
 import { LEASE_MS } from "./engine-settings.ts";
 import { connectBroker, type BrokerOptions } from "./open-broker.ts";
+import { serveMetrics, type MetricsAddress } from "./serve-metrics.ts";
 
 export interface WorkOptions {
   readonly broker: BrokerOptions;
@@ -15,6 +17,8 @@ export interface WorkOptions {
   /** Stop now. */
   readonly stop: AbortSignal;
   readonly onNotice: (notice: string) => void;
+  /** Serves `/metrics` and `/health` there. */
+  readonly metrics?: MetricsAddress | undefined;
   /** For a chaos driver. */
   readonly onStep?: StepListener;
   /** For tests; 30 s when absent. */
@@ -31,13 +35,32 @@ export async function workForBroker(options: WorkOptions): Promise<{ readonly ro
     setupWaitMs: Infinity,
     signal: asked,
   });
-  const host = new WorkerHost({ transport, surroundings: { environment, folder }, leaseMs, onNotice, onStep });
+  let fault: TidingError | null = null;
+  const faulted = new AbortController();
+  const onFault = (error: TidingError): void => {
+    fault ??= error;
+    faulted.abort();
+  };
+  const host = new WorkerHost({ transport, surroundings: { environment, folder }, leaseMs, onNotice, onFault, onStep });
   onNotice(`Worker ${host.id} waits for jobs.`);
+  let isDown = false;
   transport.onHealth((health) => {
+    isDown = health === "down";
     if (health === "down") onNotice("The broker is gone; waiting for it.");
     if (health === "up") onNotice("The broker is back.");
   });
-  if (!asked.aborted) await once(asked, "abort");
+  await using served =
+    options.metrics === undefined
+      ? null
+      : await serveMetrics({
+          ...options.metrics,
+          sample: () => host.jobs.map((job) => ({ total: null, ...job.report() })),
+          trouble: () => (isDown ? "The broker cannot be reached." : null),
+        });
+  if (served !== null) onNotice(`Metrics at ${served.url}/metrics`);
+  const leaves = AbortSignal.any([asked, faulted.signal]);
+  if (!leaves.aborted) await once(leaves, "abort");
   await host.drain(stop);
+  if (fault !== null) throw fault;
   return { rows: host.rows };
 }

@@ -80,6 +80,11 @@ export class HostedJob {
     return this.#rowsBefore + accepted + failed;
   }
 
+  /** Nothing of it is left to be done, here or anywhere. */
+  get isOver(): boolean {
+    return this.#record.state === "over" && this.#state === "drained";
+  }
+
   get graceMs(): number {
     return this.#record.graceMs;
   }

@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
-import { isTidingError, messageOf } from "../shared/errors.ts";
+import { asTidingError, isTidingError, messageOf, type TidingError } from "../shared/errors.ts";
 import { decodeJobRecord, JOB_RECORDS } from "../shared/protocol/job-record.ts";
 import { decodeProbe, encodeProbeAnswer, PROBE_ANSWERS, PROBES } from "../shared/protocol/probe-record.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
@@ -31,6 +31,8 @@ export interface WorkerHostOptions {
   /** How long after a refusal or a fault a job is tried again; 30 s when absent. */
   readonly retryMs?: number;
   readonly onNotice?: ((notice: string) => void) | undefined;
+  /** Called with what keeps this worker from all work. */
+  readonly onFault: (error: TidingError) => void;
   readonly onStep?: StepListener | undefined;
 }
 
@@ -51,6 +53,8 @@ export class WorkerHost {
   /** Of this worker's record; undefined when it must be looked up. */
   #version: number | null | undefined = null;
   #tellNow = new AbortController();
+  /** Of jobs that are over. */
+  #rowsBefore = 0;
   readonly #noticed = new Set<string>();
 
   constructor(options: WorkerHostOptions) {
@@ -67,7 +71,7 @@ export class WorkerHost {
 
   /** Rows that were finished here. */
   get rows(): number {
-    return this.jobs.reduce((sum, job) => sum + job.rows, 0);
+    return this.jobs.reduce((sum, job) => sum + job.rows, this.#rowsBefore);
   }
 
   /**
@@ -111,7 +115,7 @@ export class WorkerHost {
       }
     } catch (error) {
       if (this.#left.signal.aborted) return;
-      this.#notice(`The broker's records cannot be watched any more: ${messageOf(error)}`);
+      this.#options.onFault(asTidingError(error));
     }
   }
 
@@ -167,6 +171,7 @@ export class WorkerHost {
     // Not the patient one: what is told late is told again a second later.
     const { state } = this.#options.transport;
     const key = workerRecordKey(this.id);
+    const over = this.jobs.filter((job) => job.isOver);
     const record = encodeWorkerRecord({
       worker: this.id,
       host: hostname(),
@@ -179,6 +184,11 @@ export class WorkerHost {
     try {
       if (this.#version === undefined) this.#version = (await state.get(key))?.version ?? null;
       this.#version = await state.swap(key, record, this.#version);
+      // Their last numbers are told.
+      for (const job of over) {
+        this.#rowsBefore += job.rows;
+        this.#jobs.delete(job.job);
+      }
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
       // The next report is a second away.

@@ -1,14 +1,16 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { addBrokerOptions, brokerOptions, type BrokerFlags } from "../broker-options.ts";
+import { addBrokerOptions, brokerOptions, withoutSecrets, type BrokerFlags } from "../broker-options.ts";
 import type { ExitCode, Finish } from "../exit-codes.ts";
 import { followJob } from "../follow-job.ts";
 import { EXIT_CODES_HELP, helpEnd } from "../help.ts";
+import { addMetricsOption, serveProgress, type MetricsFlag } from "../metrics-option.ts";
 import { addSetOption, wholeNumber } from "../options.ts";
 import { quoteForShell } from "../summary.ts";
+import type { JobProgress } from "../../shared/observe/job-report.ts";
 import type { CliContext } from "../terminal.ts";
 
-interface RunFlags extends BrokerFlags {
+interface RunFlags extends BrokerFlags, MetricsFlag {
   readonly set?: readonly string[];
   readonly limit?: number;
   readonly output?: string;
@@ -20,9 +22,11 @@ interface RunFlags extends BrokerFlags {
 
 /** `tiding run`: runs, resumes or extends a job. */
 export function runCommand(context: CliContext, finish: Finish): Command {
-  const command = addBrokerOptions(
-    addSetOption(new Command("run")),
-    "run it over NATS, with workers elsewhere: nats://host:4222, or nats:spawn",
+  const command = addMetricsOption(
+    addBrokerOptions(
+      addSetOption(new Command("run")),
+      "run it over NATS, with workers elsewhere: nats://host:4222, or nats:spawn",
+    ),
   );
   return command
     .summary("run a job; the same command again resumes or extends it")
@@ -77,8 +81,15 @@ async function run(context: CliContext, job: string, flags: RunFlags): Promise<E
   const broker = await brokerOptions(flags, environment);
   return followJob(
     context,
-    async (options) => {
-      if (broker === null) return runJob({ ...options, loaded });
+    async (followed) => {
+      const latest = new Map<string, JobProgress>();
+      await using _metrics = await serveProgress(flags, latest);
+      const onProgress = (progress: JobProgress): void => {
+        latest.set(loaded.name, progress);
+        followed.onProgress(progress);
+      };
+      const options = { ...followed, onProgress };
+      if (broker === null) return await runJob({ ...options, loaded });
       const { openJobBroker } = await import("../../jobs/open-broker.ts");
       await using opened = await openJobBroker(broker, { ...options, works: flags.work });
       return await runJob({ ...options, loaded, broker: opened.broker });
@@ -96,7 +107,7 @@ function resumeCommand(job: string, { set = [], limit, output, broker }: RunFlag
   const words = ["tiding", "run", quoteForShell(job)];
   if (limit !== undefined) words.push("--limit", String(limit));
   if (output !== undefined) words.push("--output", quoteForShell(output));
-  if (broker !== undefined) words.push("--broker", quoteForShell(broker));
+  if (broker !== undefined) words.push("--broker", quoteForShell(withoutSecrets(broker)));
   for (const override of set) words.push("--set", quoteForShell(override));
   return words.join(" ");
 }

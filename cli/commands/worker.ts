@@ -4,20 +4,21 @@ import { addBrokerOptions, brokerOptions, type BrokerFlags } from "../broker-opt
 import { EXIT, type ExitCode, type Finish } from "../exit-codes.ts";
 import { formatCounted } from "../format.ts";
 import { helpEnd } from "../help.ts";
+import { addMetricsOption, type MetricsFlag } from "../metrics-option.ts";
 import { watchInterrupts } from "../interrupts.ts";
 import { TidingError } from "../../shared/errors.ts";
 import type { CliContext } from "../terminal.ts";
 import { writeLines } from "../terminal.ts";
 import { plain } from "../text.ts";
 
-interface WorkerFlags extends BrokerFlags {
+interface WorkerFlags extends BrokerFlags, MetricsFlag {
   readonly folder?: string;
   readonly quiet?: true;
 }
 
 /** `tiding worker`: joins the jobs of a broker, and leaves them whole. */
 export function workerCommand(context: CliContext, finish: Finish): Command {
-  return addBrokerOptions(new Command("worker"), "the broker to join, e.g. nats://host:4222")
+  return addMetricsOption(addBrokerOptions(new Command("worker"), "the broker to join, e.g. nats://host:4222"))
     .summary("work on the jobs of a broker, from any machine")
     .description(
       "Joins every job that runs over the broker and calls its endpoints from here; keys and tokens are taken from this " +
@@ -63,6 +64,7 @@ async function work(context: CliContext, flags: WorkerFlags): Promise<ExitCode> 
     broker,
     environment,
     folder: flags.folder === undefined ? undefined : resolve(flags.folder),
+    metrics: flags.metrics,
     drain: interrupts.drain,
     stop: interrupts.stop,
     onNotice: flags.quiet === true ? () => undefined : say,

@@ -16,6 +16,8 @@ const JobRecordSchema = z.strictObject({
   version: z.literal(PROTOCOL_VERSION),
   /** `paused`: workers finish what runs and hand back the rest. `over`: nothing of the job is left to be done. */
   state: z.enum(["running", "paused", "over"]),
+  /** Of the output's owner who wrote this: one that was asleep must not speak over its successor. */
+  epoch: z.int().positive(),
   /** Names one run of the coordinator; what workers count, they count from its beginning. */
   run: z.string(),
   name: z.string(),

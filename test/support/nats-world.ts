@@ -1,4 +1,5 @@
 /** A nats-server, coordinators' and workers' connections to it, and workers, for tests of jobs over NATS in one process. */
+import assert from "node:assert/strict";
 import { openNatsTransport } from "../../shared/transport/nats/nats-transport.ts";
 import type { Transport } from "../../shared/transport/transport.ts";
 import { WorkerHost, type WorkerHostOptions } from "../../worker/worker-host.ts";
@@ -39,6 +40,7 @@ export class NatsWorld implements AsyncDisposable {
       surroundings: { environment: {} },
       leaseMs: 3_000,
       retryMs: 500,
+      onFault: (error) => assert.fail(error),
       ...options,
     });
     this.#open.push(() => host.drain(AbortSignal.abort()));

@@ -27,7 +27,7 @@ for (const version of NATS_SERVER_VERSIONS) {
       assert.ok(String(generation).startsWith(answerOf(row)));
     }
     assert.equal(world.simulator.stats().answers, 600);
-    for (const worker of workers) assert.ok((worker.jobs[0]?.report().accepted ?? 0) > 0, "each has done its share");
+    for (const worker of workers) assert.ok(worker.rows > 0, "each has done its share");
     assert.deepEqual(await transport.results.usage().then(({ bytes }) => bytes), 0);
   });
 }
