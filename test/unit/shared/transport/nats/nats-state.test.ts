@@ -17,6 +17,7 @@ for (const version of NATS_SERVER_VERSIONS) {
     const present = await watched.it.swap("job.a", bytes("before"), null);
     const watching = watched.it.watch("job.", new AbortController().signal)[Symbol.asyncIterator]();
     assert.equal(await untilValue(watching, "job.a"), "before");
+    await server.kill9();
     await server.restart();
     await using other = await openState(server.url);
     await other.it.swap("job.a", bytes("meanwhile"), present);
@@ -34,6 +35,7 @@ for (const version of NATS_SERVER_VERSIONS) {
     assert.equal(await untilValue(watching, "job.c"), "before");
     await server.stop();
     await rm(join(server.storeDir, "jetstream"), { recursive: true });
+    await server.kill9();
     await server.restart();
     await using other = await openState(server.url);
     await other.it.swap("job.d", bytes("after"), null);
@@ -105,6 +107,7 @@ for (const version of NATS_SERVER_VERSIONS) {
     await using one = await openState(server.url);
     await using two = await openState(server.url);
     const lease = (await one.it.lease("sink", 3_000))!;
+    await server.kill9();
     await server.restart();
     const until = performance.now() + 3_500;
     while (performance.now() < until) {
