@@ -1,8 +1,27 @@
 /** Tiding as a library: whatever a command does, a program can do. */
+export {
+  coordinatorAtWork,
+  listJobs,
+  listWorkers,
+  showJob,
+  type BrokerJobs,
+  type BrokerWorkers,
+  type CoordinatorView,
+  type SubmittedJob,
+  type Unreadable,
+  type WorkerView,
+} from "./jobs/broker-view.ts";
+export { coordinate, type CoordinateOptions } from "./jobs/coordinate.ts";
+export type { JobBroker, OpenBroker } from "./jobs/engine.ts";
+export { followSubmitted, type FollowSubmittedOptions } from "./jobs/follow-submitted.ts";
 export { jobStatus, type JobStatus } from "./jobs/job-status.ts";
+export { openBroker, openJobBroker, sharedBroker, type BrokerOptions } from "./jobs/open-broker.ts";
+export { orderJob } from "./jobs/order-job.ts";
 export { previewJob, type PreviewRow } from "./jobs/preview-job.ts";
 export { retryJob } from "./jobs/retry-job.ts";
 export { runJob, type RunJobOptions } from "./jobs/run-job.ts";
+export { submitJob, type SubmittedId } from "./jobs/submit-job.ts";
+export { workForBroker, type WorkOptions } from "./jobs/work-for-broker.ts";
 export { ERROR_CODES, isTidingError, TidingError, type ErrorClass, type ErrorCode } from "./shared/errors.ts";
 export type {
   CallCounts,
@@ -28,5 +47,7 @@ export {
   type TaskLLM,
   type TaskRun,
 } from "./shared/task/task.ts";
+export type { Standing } from "./shared/protocol/standing-record.ts";
+export type { Transport } from "./shared/transport/transport.ts";
 export { LLM, type LLMCall, type ServedModel } from "./worker/llms/llm.ts";
 export type { LLMContext } from "./worker/llms/load-llm-module.ts";

@@ -1,13 +1,20 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { cancelCommand } from "./commands/cancel.ts";
+import { coordinatorCommand } from "./commands/coordinator.ts";
 import { initCommand } from "./commands/init.ts";
+import { jobsCommand } from "./commands/jobs.ts";
+import { pauseCommand } from "./commands/pause.ts";
 import { previewCommand } from "./commands/preview.ts";
+import { resumeCommand } from "./commands/resume.ts";
 import { retryCommand } from "./commands/retry.ts";
 import { runCommand } from "./commands/run.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { simulateCommand } from "./commands/simulate.ts";
 import { statusCommand } from "./commands/status.ts";
+import { submitCommand } from "./commands/submit.ts";
 import { workerCommand } from "./commands/worker.ts";
+import { workersCommand } from "./commands/workers.ts";
 import type { Finish } from "./exit-codes.ts";
 import { EXIT_CODES_HELP, helpEnd } from "./help.ts";
 import type { CliContext } from "./terminal.ts";
@@ -18,7 +25,14 @@ const commands = [
   previewCommand,
   statusCommand,
   retryCommand,
+  coordinatorCommand,
   workerCommand,
+  submitCommand,
+  jobsCommand,
+  pauseCommand,
+  resumeCommand,
+  cancelCommand,
+  workersCommand,
   initCommand,
   schemaCommand,
   simulateCommand,

@@ -9,7 +9,6 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Bell } from "../shared/bell.ts";
-import { TidingError } from "../shared/errors.ts";
 import { decodeCommitRecord } from "../shared/protocol/commit-record.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { encodeShardMessage } from "../shared/protocol/shard-message.ts";
@@ -17,6 +16,7 @@ import { Bitmap } from "../shared/rows/bitmap.ts";
 import { TransportError, type JobKey, type Position, type Transport } from "../shared/transport/transport.ts";
 import type { RowSource } from "./input/row-source.ts";
 import type { OwnedOutput } from "./output/output-directory.ts";
+import { checkRows, checkTable } from "./check-whole.ts";
 import { countOfRanges } from "./output/shard-ranges.ts";
 import { planShards, rereadShard, type PlannedShard } from "./plan-shards.ts";
 import { reopenRecord } from "./reopen-record.ts";
@@ -49,6 +49,8 @@ export interface CoordinatorOptions {
 
 /** How often within a lease a shard that shows no progress is looked after. */
 const LOOKS_PER_LEASE = 6;
+/** How many leases a record may lie in the log before what the sink did not read of it is taken for lost. */
+const MOST_LAG_LEASES = 3;
 
 interface Dispatched {
   readonly rows: number;
@@ -100,6 +102,11 @@ export class Coordinator {
     return this.#unlandedBefore;
   }
 
+  /** Rows that were received and are not landed. */
+  get unlanded(): number {
+    return this.#sink.unlandedRows;
+  }
+
   /** Failed rows are being run again. */
   get isRetry(): boolean {
     return this.#only !== null;
@@ -130,7 +137,8 @@ export class Coordinator {
   }
 
   async #run(): Promise<void> {
-    this.#checkTable();
+    const { output, table } = this.#options;
+    checkTable(output, table);
     await this.#sink.start();
     this.#planning = this.#plan();
     this.#reconciling = this.#reconcile().catch((error: unknown) => {
@@ -161,7 +169,7 @@ export class Coordinator {
     const lander = new Lander({ transport, output, plan: landing, onStep: this.#options.onStep });
     if (output.manifest.parts.length === 0) await lander.landNothing();
     if (ordered) await lander.orderParts(this.#stopped.signal);
-    this.#checkRows();
+    checkRows(output, this.#total);
     await transport.tasks.drop(job);
     await transport.inputs.dropJob(job);
     await transport.log.drop(job);
@@ -197,36 +205,6 @@ export class Coordinator {
     if (this.#only === null && this.#options.output.manifest.plan.total !== total) {
       await this.#options.output.change((manifest) => ({ plan: { ...manifest.plan, total } }));
     }
-  }
-
-  /** What is landed must be in the table: without it, rows would count that nobody knows. */
-  #checkTable(): void {
-    const { output, table } = this.#options;
-    const last = output.manifest.landed.at(-1)?.[1] ?? -1;
-    if (last < table.length) return;
-    throw new TidingError(
-      "STORE_DAMAGED",
-      `Shard ${last} is landed, but the shard table ends before shard ${table.length}.`,
-      {
-        place: output.paths.private,
-        mend: "Put the shards.<n>.jsonl file back that was there, or run the job into another output.path.",
-      },
-    );
-  }
-
-  /** No row is lost in silence: what was planned is in a part or among the failed rows. */
-  #checkRows(): void {
-    const { parts, failed } = this.#options.output.manifest;
-    const found = [...parts, ...failed].reduce((sum, part) => sum + part.rowIds, 0);
-    if (this.#total === null || found >= this.#total) return;
-    throw new TidingError(
-      "INTERNAL",
-      `Of ${this.#total} rows, ${found} are in the parts: this is a defect of Tiding.`,
-      {
-        place: this.#options.output.paths.root,
-        mend: "Keep the output as it is and report this.",
-      },
-    );
   }
 
   /** Shards of the table that are neither landed nor complete in the log. */
@@ -331,14 +309,20 @@ export class Coordinator {
       return;
     }
     const entry = table.get(shard);
-    if (entry === undefined || this.#sink.isLanded(shard)) return;
+    // Dispatched anew for rows that were taken back while they landed.
+    if (this.#sink.isLanded(shard)) return this.#completed(shard);
+    if (entry === undefined) return;
     const tail = await transport.log.tail(job, shard);
     const record = tail === null ? null : decodeCommitRecord(tail.body);
     let epoch = record?.epoch ?? 0;
-    if (tail !== null && record !== null && progress !== null) {
-      if (!Bitmap.fromText(record.size, record.done).without(progress.received).isEmpty) {
+    if (tail !== null && record !== null) {
+      const received = progress?.received ?? this.#emptyProgress(shard);
+      if (!Bitmap.fromText(record.size, record.done).without(received).isEmpty) {
+        // Merely not read yet, most likely; after long enough it never will be.
+        const isRead = this.#sink.hasRead(shard, tail.position);
+        if (!isRead && performance.now() - activeAtMs < MOST_LAG_LEASES * leaseMs) return;
         epoch += 1;
-        await transport.log.append(job, shard, tail.position, reopenRecord(record, progress.received));
+        await transport.log.append(job, shard, tail.position, reopenRecord(record, received));
       }
     }
     const input = await rereadShard(source, entry, this.#stopped.signal);

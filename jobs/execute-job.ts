@@ -40,6 +40,8 @@ export type Ending =
 export interface Execution {
   readonly ending: Ending;
   readonly meter: ProgressMeter;
+  /** Rows that the sink received and that are not landed. */
+  readonly received: number;
 }
 
 /** Runs until all rows have landed, or until drained, stopped or faulted. The output is released, whatever happens. */
@@ -54,7 +56,7 @@ export async function executeJob(options: ExecuteOptions): Promise<Execution> {
     void encoder.value.warm().catch(() => undefined);
     const run = new JobRun(options, { engine, table, encoder: encoder.value });
     ending = await run.toItsEnd();
-    return { ending, meter: run.meter };
+    return { ending, meter: run.meter, received: run.received };
   } catch (cause) {
     // Whatever goes wrong with an output that is another's is explained by that alone.
     const error: unknown = (await output.isLost()) ? output.lost.reason : cause;
@@ -115,6 +117,10 @@ class JobRun {
     this.#faulted = faulted;
     this.meter = new ProgressMeter({ output, coordinator: this.#coordinator, crew });
     output.showProgress(() => this.meter.progress());
+  }
+
+  get received(): number {
+    return this.#coordinator.unlanded;
   }
 
   async toItsEnd(): Promise<Ending> {

@@ -1,5 +1,6 @@
 /** From the address of a broker to a transport over it. */
 import path from "node:path";
+import { TidingError } from "../shared/errors.ts";
 import { openNatsTransport, type NatsTransportOptions } from "../shared/transport/nats/nats-transport.ts";
 import { findNatsServer } from "../shared/transport/nats/server/find-nats-server.ts";
 import { spawnNatsServer } from "../shared/transport/nats/server/spawn-nats-server.ts";
@@ -15,12 +16,25 @@ export type BrokerOptions = Pick<NatsTransportOptions, "credentials" | "tls" | "
   readonly address: string;
 };
 
-/** Throws as `openNatsTransport` does. */
-export function connectBroker(
+/** Throws as `openNatsTransport` does; `USAGE` for `nats:spawn`. */
+export async function connectBroker(
   { address, ...options }: BrokerOptions,
   role: Pick<NatsTransportOptions, "name" | "provision" | "setupWaitMs" | "signal">,
 ): Promise<Transport> {
-  return openNatsTransport({ servers: address, ...options, ...role });
+  if (address === SPAWN) {
+    throw new TidingError("USAGE", `${SPAWN} starts a server for one \`tiding run\`, and it ends with that job.`, {
+      mend: "Name a broker that runs: nats://host:4222.",
+    });
+  }
+  return await openNatsTransport({ servers: address, ...options, ...role });
+}
+
+/** For who submits jobs and looks at them. Throws as `openNatsTransport` does; `USAGE` for `nats:spawn`. */
+export function openBroker(
+  options: BrokerOptions,
+  { signal = new AbortController().signal }: { readonly signal?: AbortSignal } = {},
+): Promise<Transport> {
+  return connectBroker(options, { name: "tiding client", provision: false, setupWaitMs: 0, signal });
 }
 
 /** For one job: connected before anything is written, or spawned once the output is owned. */

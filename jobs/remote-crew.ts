@@ -13,7 +13,7 @@ import {
   type WorkerJob,
   type WorkerRecord,
 } from "../shared/protocol/worker-record.ts";
-import { TransportError, type JobKey, type Transport } from "../shared/transport/transport.ts";
+import { TransportError, type JobKey, type Transport, type VersionedState } from "../shared/transport/transport.ts";
 import { sumSlotUse } from "../worker/endpoints/slot-use.ts";
 import type { Crew, CrewNumbers } from "./crew.ts";
 
@@ -147,20 +147,20 @@ export class RemoteCrew implements Crew {
   async #watch(): Promise<void> {
     const { transport, onFault } = this.#options;
     try {
-      for await (const { value } of transport.state.watch(WORKER_RECORDS, this.#closed.signal)) this.#read(value);
+      for await (const state of transport.state.watch(WORKER_RECORDS, this.#closed.signal)) this.#read(state);
     } catch (error) {
       if (!this.#closed.signal.aborted) onFault(asTidingError(error));
     }
   }
 
-  #read(value: Uint8Array): void {
+  #read({ key, value }: VersionedState): void {
     try {
       const record = decodeWorkerRecord(value);
       const work = record.jobs.find((each) => each.job === this.#options.job && each.run === this.#run);
       if (work !== undefined) this.#hear({ record, work, heardAtMs: performance.now() });
     } catch (error) {
       if (!isTidingError(error)) throw error;
-      this.#notice(`A worker is not counted. ${error.message} ${error.mend ?? ""}`);
+      this.#notice(`Worker ${key.slice(WORKER_RECORDS.length)} is not counted. ${error.message} ${error.mend ?? ""}`);
     }
   }
 

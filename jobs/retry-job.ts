@@ -11,6 +11,7 @@ import { Bitmap } from "../shared/rows/bitmap.ts";
 import { fingerprintOf } from "../shared/spec/fingerprint.ts";
 import { specFromObject } from "../shared/spec/load-spec.ts";
 import { checkInputFiles, documentOf } from "./check-same-job.ts";
+import { checkTransport } from "./check-transport.ts";
 import { checkParts } from "./check-parts.ts";
 import { executeJob } from "./execute-job.ts";
 import { reportOf } from "./job-report.ts";
@@ -40,6 +41,8 @@ export async function retryJob(
   });
   checkInputFiles(manifest, job.source.files);
   await checkParts(root, manifest);
+  const transport = options.broker === undefined ? "embedded" : "broker";
+  if (manifest.retry !== null) await checkTransport(root, manifest, transport);
   // A round whose rows all landed may still have to put its parts in order.
   if (manifest.failed.length === 0 && manifest.retry === null) return reportOf({ root, loaded, manifest });
   const asked = AbortSignal.any([stop, drain]);
@@ -51,8 +54,9 @@ export async function retryJob(
     ...(options.takeoverMs === undefined ? {} : { takeoverMs: options.takeoverMs }),
     seen: manifest.generation,
   });
+  if (output.manifest.transport !== transport) await output.change({ transport });
   await beginRound(output, loaded.spec.output.format, { overrides, fingerprint: fingerprintOf(document) });
-  const { ending, meter } = await executeJob({
+  const { ending, meter, received } = await executeJob({
     job,
     output,
     verifyAll: false,
@@ -64,7 +68,8 @@ export async function retryJob(
     settings: options.settings,
     broker: options.broker ?? null,
   });
-  const unlanded = await unlandedRows(root, output.manifest);
+  // An own log says it to the row; a broker's is asked no more than the sink has read of it.
+  const unlanded = options.broker === undefined ? await unlandedRows(root, output.manifest) : received;
   return reportOf({ root, loaded, manifest: output.manifest, unlanded, run: { ending, meter } });
 }
 

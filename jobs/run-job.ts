@@ -19,11 +19,12 @@ import {
   wereTouched,
   type Served,
 } from "./check-same-job.ts";
+import { checkTransport, type TransportKind } from "./check-transport.ts";
 import { checkParts } from "./check-parts.ts";
 import type { EngineSettings } from "./engine-settings.ts";
 import type { JobBroker } from "./engine.ts";
 import { executeJob } from "./execute-job.ts";
-import { storedSpec } from "./stored-spec.ts";
+import { refuseLiteralHeaders, storedSpec } from "./stored-spec.ts";
 import { reportOf } from "./job-report.ts";
 import { formatOf, unlandedRows } from "./job-status.ts";
 import { prepareJob, type PreparedJob } from "./prepare-job.ts";
@@ -57,6 +58,8 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
   const stop = options.stop ?? new AbortController().signal;
   const drain = options.drain ?? new AbortController().signal;
   const root = path.resolve(loaded.folder, loaded.spec.output.path);
+  const transport = options.broker === undefined ? "embedded" : "broker";
+  if (options.broker !== undefined) refuseLiteralHeaders(loaded);
   const found = await readManifest(root);
   const manifest = found !== null && (await isUntouched(root, found)) ? null : found;
   if (manifest !== null) checkInputFiles(manifest, await findInputFiles(loaded.spec.input.path, loaded.folder));
@@ -73,6 +76,7 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
       differs.push(`output.format was "${format}", is now "${loaded.spec.output.format}".`);
     if (differs.length > 0) refuseOtherJob(root, differs);
     refuseUnfinishedRetry(root, manifest);
+    await checkTransport(root, manifest, transport);
     await checkParts(root, manifest);
     if (isFinished(manifest, loaded)) return reportOf({ root, loaded, manifest });
   }
@@ -82,7 +86,7 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
     const differs = differencesOf(manifest.job.document as FingerprintDocument, document, { ignoreServed: false });
     if (differs.length > 0) refuseOtherJob(root, differs);
   }
-  const output = await OwnedOutput.take(root, () => firstManifest(job, document), {
+  const output = await OwnedOutput.take(root, () => firstManifest(job, document, transport), {
     signal: asked,
     onNotice,
     onStep: options.onStep,
@@ -94,7 +98,8 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
   if (output.manifest.plan.limit !== limit) {
     await output.change(({ plan }) => ({ plan: { ...plan, limit, total: null } }));
   }
-  const { ending, meter } = await executeJob({
+  if (output.manifest.transport !== transport) await output.change({ transport });
+  const { ending, meter, received } = await executeJob({
     job,
     output,
     verifyAll: manifest !== null && wereTouched(manifest, job.source.files),
@@ -106,7 +111,8 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
     settings: options.settings,
     broker: options.broker ?? null,
   });
-  const unlanded = await unlandedRows(root, output.manifest);
+  // An own log says it to the row; a broker's is asked no more than the sink has read of it.
+  const unlanded = options.broker === undefined ? await unlandedRows(root, output.manifest) : received;
   return reportOf({ root, loaded, manifest: output.manifest, unlanded, run: { ending, meter } });
 }
 
@@ -135,7 +141,7 @@ export async function probe(
   }
 }
 
-function firstManifest(job: PreparedJob, document: FingerprintDocument) {
+function firstManifest(job: PreparedJob, document: FingerprintDocument, transport: TransportKind) {
   const { spec, written, name, folder } = job.loaded;
   return {
     state: "running" as const,
@@ -158,6 +164,7 @@ function firstManifest(job: PreparedJob, document: FingerprintDocument) {
       limit: spec.input.limit ?? null,
       total: null,
     },
+    transport,
     taskColumns: null,
     cursor: null,
     parts: [],
@@ -171,7 +178,7 @@ function firstManifest(job: PreparedJob, document: FingerprintDocument) {
 
 /** A job that never committed a row can be begun anew with a changed spec: nothing would be lost. */
 async function isUntouched(root: string, manifest: Manifest): Promise<boolean> {
-  if (manifest.owner !== null || manifest.state === "finished") return false;
+  if (manifest.owner !== null || manifest.state === "finished" || manifest.transport === "broker") return false;
   if (manifest.parts.length + manifest.failed.length + manifest.spills.length > 0) return false;
   return !(await hasCommittedRows(root));
 }

@@ -1,4 +1,6 @@
 /** The spec as the manifest keeps it for `tiding retry`: without secrets, and so that loading it again changes nothing. */
+import { TidingError } from "../shared/errors.ts";
+import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
 
 const REFERENCES_ALONE = /^(\w+ )?\$\{\w+\}$/;
 
@@ -21,4 +23,23 @@ function keep(value: unknown, path: readonly string[]): unknown {
     kept[key] = keep(item, [...path, key]);
   }
   return kept;
+}
+
+/** Keys of the headers that the stored form leaves out. */
+function leftOutOf(written: unknown, path: readonly string[] = []): readonly string[] {
+  if (typeof written !== "object" || written === null) return [];
+  return Object.entries(written).flatMap(([key, item]: [string, unknown]) => {
+    const isLeftOut = path.at(-1) === "headers" && !(typeof item === "string" && REFERENCES_ALONE.test(item));
+    return isLeftOut ? [[...path, key].join(".")] : leftOutOf(item, [...path, key]);
+  });
+}
+
+/** Headers may be secrets, which are never sent: given as references, they are resolved at the workers. Throws `USAGE`. */
+export function refuseLiteralHeaders({ written }: LoadedSpec): void {
+  const literal = leftOutOf(written);
+  if (literal.length === 0) return;
+  throw new TidingError("USAGE", `Values of headers are not sent to other machines: ${literal.join(", ")}.`, {
+    ...(literal[0] === undefined ? {} : { place: literal[0] }),
+    mend: "Write each as a reference, such as ${TEAM}, and set that variable where the workers run.",
+  });
 }

@@ -35,12 +35,8 @@ export async function workForBroker(options: WorkOptions): Promise<{ readonly ro
     setupWaitMs: Infinity,
     signal: asked,
   });
-  let fault: TidingError | null = null;
   const faulted = new AbortController();
-  const onFault = (error: TidingError): void => {
-    fault ??= error;
-    faulted.abort();
-  };
+  const onFault = (error: TidingError): void => faulted.abort(error);
   const host = new WorkerHost({ transport, surroundings: { environment, folder }, leaseMs, onNotice, onFault, onStep });
   onNotice(`Worker ${host.id} waits for jobs.`);
   let isDown = false;
@@ -61,6 +57,6 @@ export async function workForBroker(options: WorkOptions): Promise<{ readonly ro
   const leaves = AbortSignal.any([asked, faulted.signal]);
   if (!leaves.aborted) await once(leaves, "abort");
   await host.drain(stop);
-  if (fault !== null) throw fault;
+  faulted.signal.throwIfAborted();
   return { rows: host.rows };
 }

@@ -58,7 +58,6 @@ export function runCommand(context: CliContext, finish: Finish): Command {
             command: "tiding run job.yaml --broker nats://10.0.0.1:4222",
             does: "with the help of every `tiding worker` of that broker",
           },
-          { command: "tiding run job.yaml --quiet --json > report.json", does: "in a script" },
         ],
         exitCodes: EXIT_CODES_HELP,
         next: "Next: `tiding preview job.yaml` shows the prompts first; `tiding status DIR` watches from elsewhere.",

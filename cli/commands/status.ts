@@ -1,9 +1,12 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
 import type { JobStatus } from "../../jobs/job-status.ts";
+import { addBrokerOptions, type BrokerFlags } from "../broker-options.ts";
 import type { ExitCode, Finish } from "../exit-codes.ts";
 import { EXIT, exitCodeOfOutcome } from "../exit-codes.ts";
+import { renderSubmitted } from "../fleet-view.ts";
 import { EXIT_CODES_HELP, helpEnd } from "../help.ts";
 import { watchInterrupts } from "../interrupts.ts";
 import { renderDescription } from "../print-error.ts";
@@ -11,21 +14,23 @@ import { ProgressFeed } from "../progress-feed.ts";
 import { renderStatus } from "../summary.ts";
 import type { CliContext } from "../terminal.ts";
 import { lookOf, writeJson, writeLines } from "../terminal.ts";
+import { brokerWords, withBroker } from "../with-broker.ts";
 
-interface StatusFlags {
+interface StatusFlags extends BrokerFlags {
   readonly json?: true;
   readonly watch?: true;
 }
 
 /** `tiding status`: what an output folder says of its job, while it runs and afterwards. */
 export function statusCommand(context: CliContext, finish: Finish): Command {
-  return new Command("status")
-    .summary("show how far a job is, from anywhere that sees its output folder")
+  return addBrokerOptions(new Command("status"), "show a job that was submitted there, by its id")
+    .summary("show how far a job is, from its output folder or its broker")
     .description(
       "Shows how far a job is: its rows, its failures, its dataset, and who runs it. Reads the output folder only, " +
-        "so it works while the job runs, after it ended, and on another machine that sees the folder.",
+        "so it works while the job runs, after it ended, and on another machine that sees the folder. " +
+        "With --broker it takes the id of a submitted job, and needs no folder.",
     )
-    .argument("<folder>", "the job's output folder")
+    .argument("<job>", "the job's output folder; with a broker its id")
     .option("--json", "print the status as one JSON document on standard output")
     .option("-w, --watch", "show progress until the job ends or pauses, then its status")
     .addHelpText(
@@ -35,14 +40,37 @@ export function statusCommand(context: CliContext, finish: Finish): Command {
           { command: "tiding status out/gsm8k", does: "once" },
           { command: "tiding status out/gsm8k --watch", does: "until it ends; Ctrl-C ends the watching, not the job" },
           { command: "tiding status out/gsm8k --json", does: "for a program" },
+          { command: "tiding status gsm8k-3f2a --broker nats://10.0.0.1:4222", does: "a job that was submitted" },
         ],
         exitCodes: `Without --watch 0 when the folder could be read. With --watch as the job ended:\n${EXIT_CODES_HELP}`,
         next: "Next: `tiding run JOB` resumes, `tiding retry DIR` runs failed rows again.",
       }),
     )
-    .action(async (folder: string, flags: StatusFlags) => {
-      finish(await status(context, resolve(folder), flags));
+    .action(async (job: string, flags: StatusFlags) => {
+      // TIDING_BROKER alone does not take a folder's name for an id.
+      const isId = flags.broker !== undefined || (context.environment["TIDING_BROKER"] && !existsSync(job));
+      finish(await (isId ? submittedStatus(context, job, flags) : status(context, resolve(job), flags)));
     });
+}
+
+async function submittedStatus(
+  context: CliContext,
+  id: string,
+  { json, watch, ...flags }: StatusFlags,
+): Promise<ExitCode> {
+  const { stdout, environment } = context;
+  const resume = `tiding resume ${id}${brokerWords(flags)}`;
+  const { showJob } = await import("../../jobs/broker-view.ts");
+  return withBroker(context, flags, async (transport) => {
+    if (watch) {
+      const { showUntilItEnds } = await import("../follow-submitted.ts");
+      return showUntilItEnds(context, transport, { id, flags: { json: json ?? false, quiet: false, resume } });
+    }
+    const job = await showJob(transport, id);
+    if (json) writeJson(stdout, job);
+    else writeLines(stdout, renderSubmitted(job, { look: lookOf(stdout, environment), resume }));
+    return EXIT.accepted;
+  });
 }
 
 async function status(context: CliContext, output: string, { json, watch }: StatusFlags): Promise<ExitCode> {

@@ -33,8 +33,8 @@ export function workerCommand(context: CliContext, finish: Finish): Command {
         examples: [
           { command: "tiding worker --broker nats://10.0.0.1:4222", does: "work until Ctrl-C" },
           {
-            command: "HF_TOKEN=hf_... TIDING_BROKER=tls://broker:4222 tiding worker --broker-creds worker.creds",
-            does: "with a key for the endpoints and credentials for the broker",
+            command: "tiding worker --broker tls://broker:4222 --broker-creds worker.creds",
+            does: "with credentials for the broker; keys of endpoints come from the environment",
           },
         ],
         exitCodes:

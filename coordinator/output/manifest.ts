@@ -77,6 +77,8 @@ export const ManifestSchema = z.strictObject({
     total: z.int().nullable(),
   }),
   /** Types of the task's columns, frozen by the first part. */
+  /** Where rows lie that are committed and not landed. */
+  transport: z.enum(["embedded", "broker"]).default("embedded"),
   taskColumns: z.array(Column).nullable(),
   /** The newest log position that has nothing unlanded before it. */
   cursor: z.string().nullable(),

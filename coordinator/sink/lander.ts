@@ -38,12 +38,12 @@ export interface LandingPlan {
 /** A batch that the log names is gone from the store. */
 export class LostBatch extends Error {
   override readonly name = "LostBatch";
-  readonly progress: ShardProgress;
+  readonly shard: number;
   readonly piece: Piece;
 
-  constructor(progress: ShardProgress, piece: Piece) {
-    super(`A result batch of shard ${progress.shard} is gone.`);
-    this.progress = progress;
+  constructor(shard: number, piece: Piece) {
+    super(`A result batch of shard ${shard} is gone.`);
+    this.shard = shard;
     this.piece = piece;
   }
 }
@@ -157,7 +157,7 @@ export class Lander {
         const skips: (Uint8Array | null)[] = [];
         for (const piece of shard.pieces) {
           const batch = await this.#fetch(piece);
-          if (batch === null) throw new LostBatch(shard, piece);
+          if (batch === null) throw new LostBatch(shard.shard, piece);
           skips.push(piece.partial ? positionsToSkip(batch, shard.firstRow, piece.fresh) : null);
           batches.push(batch);
         }

@@ -24,6 +24,7 @@ export class ShardProgress {
   /** When the newest record was seen, on the monotonic clock. */
   activeAtMs: number;
   completedAtMs: number | null = null;
+  readonly #before: number;
 
   constructor(shard: {
     readonly shard: number;
@@ -34,11 +35,17 @@ export class ShardProgress {
     this.shard = shard.shard;
     this.firstRow = shard.firstRow;
     this.received = shard.received;
+    this.#before = shard.received.count;
     this.activeAtMs = shard.nowMs;
   }
 
   get isComplete(): boolean {
     return this.received.isFull;
+  }
+
+  /** Rows that a record brought. */
+  get receivedRows(): number {
+    return this.received.count - this.#before;
   }
 
   get bytes(): number {
@@ -60,14 +67,26 @@ export class ShardProgress {
     return true;
   }
 
-  /** Takes a batch that an earlier owner spilled. */
-  restore(fresh: Bitmap, place: BatchPlace): void {
+  /** Takes a batch that an earlier owner spilled, for what other spilled ones do not bring. */
+  restore(own: Bitmap, place: BatchPlace): void {
+    const fresh = own.without(this.received);
+    if (fresh.isEmpty) return;
     this.pieces.push({ place, fresh, partial: true });
     this.received.addAll(fresh);
   }
 
-  /** Takes back what a lost batch was to bring. */
+  /** As it is now; what comes, or is taken back, does not change the copy. */
+  copy(): ShardProgress {
+    const { shard, firstRow, received, activeAtMs } = this;
+    const copy = new ShardProgress({ shard, firstRow, received: received.copy(), nowMs: activeAtMs });
+    copy.pieces = [...this.pieces];
+    copy.completedAtMs = this.completedAtMs;
+    return copy;
+  }
+
+  /** Takes back what a lost batch was to bring, unless it was taken back before: another may bring that now. */
   lose(piece: Piece): void {
+    if (!this.pieces.some((other) => other.fresh === piece.fresh)) return;
     this.pieces = this.pieces.filter((other) => other.fresh !== piece.fresh);
     this.received.removeAll(piece.fresh);
     this.completedAtMs = null;

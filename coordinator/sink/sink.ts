@@ -100,6 +100,13 @@ export class Sink {
     return complete;
   }
 
+  /** Rows that were received of shards that are not landed. */
+  get unlandedRows(): number {
+    let rows = 0;
+    for (const progress of this.#open.values()) if (!this.isLanded(progress.shard)) rows += progress.receivedRows;
+    return rows;
+  }
+
   /** Shards of which something is known but rows are missing. */
   get openShards(): readonly number[] {
     return [...this.#open.values()].flatMap((progress) => (progress.completedAtMs === null ? [progress.shard] : []));
@@ -108,6 +115,11 @@ export class Sink {
   /** What was received of a shard; null for one that is landed or of which nothing is known. */
   progressOf(shard: number): ShardProgress | null {
     return this.#open.get(shard) ?? null;
+  }
+
+  /** The record there is the newest that was read of a shard that is not landed. */
+  hasRead(shard: number, position: Position): boolean {
+    return this.#seen.get(shard) === position;
   }
 
   /**
@@ -260,15 +272,17 @@ export class Sink {
 
   async #land(shards: readonly number[]): Promise<void> {
     const { transport, job, output, onStep } = this.#options;
-    const pieces = shards.flatMap((shard) => this.#open.get(shard) ?? []);
+    // Rows may be taken back while they land; what lands is what was complete at one moment.
+    const complete = shards.flatMap((shard) => this.#open.get(shard)?.copy() ?? []);
+    if (!complete.every(({ isComplete }) => isComplete)) return;
     const spillsBefore = output.manifest.spills.map(({ file }) => file);
     const { cursor, settled } = this.#settledBy(new Set(shards));
     try {
-      await this.#lander.land(pieces, cursor);
+      await this.#lander.land(complete, cursor);
     } catch (error) {
       if (!(error instanceof LostBatch)) throw error;
       // The rows are to be run again; the reconciler sees that they are committed but not received.
-      error.progress.lose(error.piece);
+      this.#open.get(error.shard)?.lose(error.piece);
       return;
     }
     this.#cursor = cursor;

@@ -8,11 +8,13 @@ import {
 } from "@nats-io/transport-node";
 import { messageOf, TidingError } from "../../errors.ts";
 import { authenticatorOf, parseServers, type NatsCredentials, type NatsServers } from "./nats-servers.ts";
-import { greetingServer } from "./greeting-server.ts";
+import { greetingServer, type Greeting } from "./greeting-server.ts";
 import { isAtLeast, OLDEST_NATS_SERVER } from "./server/nats-server-version.ts";
 
 const LEAST_PAYLOAD_BYTES = 256 * 1024;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Node's names for a server's certificate that does not stand the test. */
+const CERTIFICATE_CODE = /^(ERR_TLS_CERT|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_CA)/;
 
 export interface NatsOptions {
   /** `nats://[user:password@]host[:port]` or `tls://...`; several, or one string with commas, for a cluster. */
@@ -40,8 +42,8 @@ export interface NatsLinks {
 }
 
 /**
- * Connects once, and from then on again for ever. Throws BROKER_UNREACHABLE, BROKER_REFUSED (credentials, certificate)
- * or BROKER_UNFIT (no JetStream, an old server, small messages); USAGE for an address that is none.
+ * Connects once, and from then on again for ever. Throws BROKER_UNREACHABLE, BROKER_REFUSED (credentials, certificates)
+ * or BROKER_UNFIT (no JetStream, no TLS, an old server, small messages); USAGE for an address that is none.
  */
 export async function connectNats(options: NatsOptions): Promise<NatsLinks> {
   const { signal } = options;
@@ -55,9 +57,11 @@ export async function connectNats(options: NatsOptions): Promise<NatsLinks> {
     const first = await probing.catch((error: unknown) => {
       throw signal.aborted ? error : connectFailure(error, servers.place);
     });
+    checkTls(first, options, servers);
     for (const role of ["control", "bulk"]) {
       signal.throwIfAborted();
-      connections.push(await connectOnce(connectionOptions(options, { servers, first, authenticator, role }), servers));
+      const own = connectionOptions(options, { servers, first, authenticator, role });
+      connections.push(await connectOnce(own, { servers, first }));
     }
     signal.throwIfAborted();
     checkFit(connections[0]!, servers.place);
@@ -72,7 +76,7 @@ function connectionOptions(
   options: NatsOptions,
   own: {
     readonly servers: NatsServers;
-    readonly first: string;
+    readonly first: Greeting;
     readonly authenticator: Authenticator | null;
     readonly role: string;
   },
@@ -80,7 +84,7 @@ function connectionOptions(
   const { servers, first, authenticator, role } = own;
   const { tls, inboxPrefix } = options;
   return {
-    servers: first,
+    servers: first.address,
     name: `${options.name} ${role}`,
     ...(authenticator === null ? {} : { authenticator }),
     ...(tls === undefined && !servers.isTls ? {} : { tls: { ...tls } }),
@@ -98,30 +102,79 @@ function connectionOptions(
   };
 }
 
-async function connectOnce(options: NodeConnectionOptions, servers: NatsServers): Promise<NatsConnection> {
+/** Before the client library is asked: where a certificate is wanted and none comes, it says no more than "timeout". */
+function checkTls(
+  { speaksTls, asksForCertificate }: Greeting,
+  { tls }: NatsOptions,
+  { isTls, place }: NatsServers,
+): void {
+  if (!speaksTls && (isTls || tls !== undefined)) {
+    throw new TidingError("BROKER_UNFIT", "The NATS server does not speak TLS.", {
+      place,
+      mend: "Give it a tls block in its configuration; or write nats:// and give no certificates.",
+    });
+  }
+  if (asksForCertificate && tls?.cert === undefined) {
+    throw new TidingError("BROKER_REFUSED", "The NATS broker wants a certificate of its client, and none was given.", {
+      place,
+      mend: "Give a certificate that the broker's authority signed, and its key.",
+    });
+  }
+}
+
+async function connectOnce(
+  options: NodeConnectionOptions,
+  { servers, first }: { readonly servers: NatsServers; readonly first: Greeting },
+): Promise<NatsConnection> {
   try {
     const connection = await connect(options);
     // From now on any of them will do.
     connection.setServers([...servers.addresses]);
     return connection;
   } catch (error) {
+    if (first.asksForCertificate && error instanceof errors.TimeoutError) {
+      throw new TidingError("BROKER_REFUSED", "The NATS broker did not accept the client's certificate.", {
+        place: servers.place,
+        mend: "Give one that the broker's authority signed, and its key.",
+        cause: error,
+      });
+    }
     throw connectFailure(error, servers.place);
   }
 }
 
 function connectFailure(error: unknown, place: string): TidingError {
+  const refused = (what: string, mend: string): TidingError =>
+    new TidingError("BROKER_REFUSED", what, { place, mend, cause: error });
   if (error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError) {
-    return new TidingError("BROKER_REFUSED", `The NATS broker refused the credentials: ${error.message}.`, {
-      place,
-      mend: "Give the user, token, credentials file or nkey of a user that the broker knows.",
-      cause: error,
-    });
+    return refused(
+      `The NATS broker refused the credentials: ${error.message}.`,
+      "Give the user, token, credentials file or nkey of a user that the broker knows.",
+    );
+  }
+  const code = systemCode(error);
+  if (CERTIFICATE_CODE.test(code)) {
+    return refused(
+      `The NATS broker's certificate is not trusted: ${messageOf(error)}.`,
+      "Give the authority that signed it, and the broker's name as it stands in the certificate.",
+    );
+  }
+  // What OpenSSL says of a file is no secret; the file's text is not in it.
+  if (code.startsWith("ERR_OSSL_")) {
+    return refused(
+      `The certificate or its key cannot be used: ${messageOf(error)}.`,
+      "Give PEM files that belong together.",
+    );
   }
   return new TidingError("BROKER_UNREACHABLE", `No connection to the NATS broker came about: ${messageOf(error)}.`, {
     place,
-    mend: "Start the broker, or correct the address; for TLS give the certificate authority.",
+    mend: "Start the broker, or correct the address.",
     cause: error,
   });
+}
+
+function systemCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 function checkFit({ info }: NatsConnection, place: string): void {

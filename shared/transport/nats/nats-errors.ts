@@ -81,7 +81,9 @@ function refused(operation: string, subject: string, what: string): TidingError 
     `${what}: the broker does not allow this user a ${operation} to ${subject}.`,
     {
       place: subject,
-      mend: "Allow it in the user's permissions.",
+      mend: subject.startsWith("_INBOX")
+        ? "Name the inbox that this user may have (--broker-inbox, TIDING_BROKER_INBOX), or allow this one."
+        : "Allow it in the user's permissions.",
     },
   );
 }

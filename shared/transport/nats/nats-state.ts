@@ -198,13 +198,17 @@ export class NatsState implements StateStore {
 
   async #list(prefix: string): Promise<readonly ListedState[]> {
     const nowMs = await this.#brokerTimeMs();
-    const states = new Map<string, ListedState>();
-    for await (const entry of await this.#bucket.history({ key: filterOf(prefix) })) {
-      const { key, operation } = entry;
-      if (operation !== "PUT" || !key.startsWith(prefix) || key.startsWith(LEASE)) states.delete(key);
-      else states.set(key, { ...versioned(entry), ageMs: Math.max(0, nowMs - entry.created.getTime()) });
-    }
-    return [...states.values()];
+    // Not the bucket's history: where its entries are replaced while it is read, it may not see that it has come to the end.
+    const root = `$KV.${this.#name}.`;
+    const { state } = await this.#manager.streams.info(`KV_${this.#name}`, {
+      subjects_filter: `${root}${filterOf(prefix)}`,
+    });
+    const keys = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(root.length));
+    const wanted = keys.filter((key) => key.startsWith(prefix) && !key.startsWith(LEASE));
+    const entries = await Promise.all(wanted.map((key) => this.#bucket.get(key)));
+    return entries
+      .filter((entry) => entry?.operation === "PUT")
+      .map((entry) => ({ ...versioned(entry!), ageMs: Math.max(0, nowMs - entry!.created.getTime()) }));
   }
 
   /** By the clock that stamps the entries. What servers of all versions stamp at a reader's wish is a new consumer. */
@@ -216,7 +220,7 @@ export class NatsState implements StateStore {
       inactive_threshold: nanos(1_000),
       mem_storage: true,
     });
-    return Date.parse(String(created));
+    return Date.parse(created);
   }
 
   async #swap(key: string, value: Uint8Array, version: number | null): Promise<number> {

@@ -1,6 +1,7 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { setMaxListeners } from "node:events";
-import type { Transport } from "../transport.ts";
+import { TidingError } from "../../errors.ts";
+import { TransportError, type Transport } from "../transport.ts";
 import { connectNats, type NatsLinks, type NatsOptions } from "./connect.ts";
 import { MAX_BLOB_BYTES, NatsBlobs } from "./nats-blobs.ts";
 import { NatsCalls } from "./nats-calls.ts";
@@ -43,8 +44,17 @@ export async function openNatsTransport(options: NatsTransportOptions): Promise<
     return await openOver(links, names, options);
   } catch (error) {
     await links.close();
-    throw error;
+    throw error instanceof TransportError ? lostAgain(error, links.place) : error;
   }
+}
+
+/** It was there a moment ago. */
+function lostAgain(error: TransportError, place: string): TidingError {
+  return new TidingError("BROKER_UNREACHABLE", `The NATS broker was lost while it was set up: ${error.message}.`, {
+    place,
+    mend: "Start the broker, and run the same command again.",
+    cause: error,
+  });
 }
 
 async function openOver(links: NatsLinks, names: NatsNames, options: NatsTransportOptions): Promise<Transport> {

@@ -1,9 +1,12 @@
 /** Owners that fall asleep at a step of the protocol and wake when the output is another's: they must undo nothing. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { test } from "node:test";
 import { readManifest } from "../../../coordinator/output/output-directory.ts";
+import { HEARTBEAT_MS } from "../../../coordinator/output/owner.ts";
+import { isTidingError } from "../../../shared/errors.ts";
 import type { ProtocolStep } from "../../../shared/protocol/protocol-step.ts";
 import { damagedFiles, unnamedFiles } from "../../support/committed-rows.ts";
 import { startJobProcess, type JobProcess } from "../../support/job-process.ts";
@@ -53,3 +56,25 @@ for (const [moment, step, count] of sleeps) {
     }
   });
 }
+
+void test("an owner that wakes before its first row, and finds its files gone, says that the output is another's", async () => {
+  await using world = await JobWorld.open(8);
+  // Between the output's taking and the first row: the broker is opened, and here never is.
+  const broker = {
+    works: false,
+    environment: {},
+    async open(): Promise<never> {
+      const mine = await readManifest(world.output);
+      assert.ok(mine !== null);
+      const next = { ...mine, generation: mine.generation + 1, epoch: mine.epoch + 1, owner: null };
+      await writeFile(path.join(world.output, `manifest.${next.generation}.json`), `${JSON.stringify(next)}\n`);
+      // By its next heartbeat it has learned of its loss.
+      await pause(2 * HEARTBEAT_MS);
+      throw new Error("Its files are gone.");
+    },
+  };
+  await assert.rejects(world.run(world.spec(), { broker }), (error) => {
+    assert.ok(isTidingError(error), String(error));
+    return error.code === "OWNERSHIP_LOST";
+  });
+});

@@ -69,18 +69,20 @@ void test("a broker that is killed and comes back is waited for, and nothing is 
   await nats.work();
   await nats.work();
   let outages = 0;
-  let outage: Promise<void> | null = null;
+  let outage: Promise<void> = Promise.resolve();
+  let isOut = false;
   const report = await world.run(world.spec(), {
     broker,
     settings: SETTINGS,
     onProgress: ({ rows }) => {
-      if (outage !== null || rows.accepted < (outages + 1) * 250 || outages === 2) return;
+      if (isOut || rows.accepted < (outages + 1) * 250 || outages === 2) return;
       outages += 1;
+      isOut = true;
       outage = nats.server
         .kill9()
         .then(() => delay(500))
         .then(() => nats.server.restart())
-        .finally(() => (outage = null));
+        .finally(() => (isOut = false));
     },
   });
   await outage;
@@ -95,13 +97,15 @@ void test("a worker that joins late takes its share, and one that leaves loses n
   const broker = sharedBroker(await nats.connect(), elsewhere);
   const first = await nats.work();
   const leaving = new AbortController();
+  let isLeaving = false;
   let late: Awaited<ReturnType<NatsWorld["work"]>> | null = null;
-  let left: Promise<void> | null = null;
+  let left: Promise<void> = Promise.resolve();
   const report = await world.run(world.spec(), {
     broker,
     settings: SETTINGS,
     onProgress: ({ rows }) => {
-      if (rows.accepted < 150 || left !== null) return;
+      if (rows.accepted < 150 || isLeaving) return;
+      isLeaving = true;
       left = nats.work().then(async (host) => {
         late = host;
         await first.drain(leaving.signal);

@@ -30,6 +30,7 @@ function first(): Omit<Manifest, "version" | "generation" | "epoch" | "owner" | 
     landed: [],
     spills: [],
     retry: null,
+    transport: "embedded",
     rounds: 0,
   };
 }
