@@ -5,20 +5,19 @@
  * A few rows hang at the endpoint for some lives at a time: their shards stay open while the result store, which is kept
  * tiny, fills up, so that batches are spilled, and their late parts interleave with others, so that parts are merged.
  */
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { answerKey, promptOf } from "../../bench/simulator/answer.ts";
 import { startSimulatorProcess, type SimulatorProcess } from "../../bench/simulator/child.ts";
 import { readRequestLog } from "../../bench/simulator/request-log.ts";
-import { readManifest } from "../../coordinator/output/output-directory.ts";
 import { PROTOCOL_STEPS, type ProtocolStep } from "../../shared/protocol/protocol-step.ts";
-import { committedRows, damagedFiles, folderBytes, unnamedFiles } from "../support/committed-rows.ts";
+import { committedRows, damagedFiles, folderBytes } from "../support/committed-rows.ts";
 import { startJobProcess, type JobProcess } from "../support/job-process.ts";
 import { seededRandom } from "../support/seeded-random.ts";
-import { checkDataset, checkRequests, type Death } from "./oracle.ts";
-import { readWithHyparquet, readWithPyarrow } from "./read-dataset.ts";
+import { checkOutput } from "./check-output.ts";
+import { checkRequests, type Death } from "./oracle.ts";
+import { questionOf, rowsByKey, writeInput } from "./questions.ts";
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -88,11 +87,7 @@ class Chaos {
 
   async run(): Promise<ChaosOutcome> {
     const startedMs = performance.now();
-    const lines = Array.from(
-      { length: this.#options.rows },
-      (_, row) => `${JSON.stringify({ question: questionOf(row) })}\n`,
-    );
-    await writeFile(join(this.#folder, "input.jsonl"), lines.join(""));
+    await writeInput(join(this.#folder, "input.jsonl"), this.#options.rows);
     try {
       await this.#liveAndDie();
       if (!this.#hasFinished) await this.#liveToTheEnd();
@@ -100,9 +95,10 @@ class Chaos {
     } finally {
       await this.#simulator?.stop();
     }
-    const checked = checkRequests(await readRequestLog(this.#log), this.#deaths, (key) => this.#rowsByKey.get(key));
-    this.#violations.push(...checked.violations);
-    const reader = await this.#checkOutput();
+    const rows = rowsByKey(this.#options.rows);
+    const checked = checkRequests(await readRequestLog(this.#log), this.#deaths, (key) => rows.get(key));
+    const { violations, reader } = await checkOutput(this.#root, this.#options.rows);
+    this.#violations.push(...checked.violations, ...violations);
     return {
       violations: this.#violations,
       unreached: this.#unreached,
@@ -119,12 +115,6 @@ class Chaos {
         seconds: Math.round((performance.now() - startedMs) / 1_000),
       },
     };
-  }
-
-  get #rowsByKey(): ReadonlyMap<string, number> {
-    return new Map(
-      Array.from({ length: this.#options.rows }, (_, row) => [answerOf(row).slice("answer-".length), row]),
-    );
   }
 
   async #liveAndDie(): Promise<void> {
@@ -263,31 +253,6 @@ class Chaos {
       `a run ended ${report?.outcome ?? "with an error"}: ${JSON.stringify(error ?? report?.error ?? report?.failures)}`,
     );
   }
-
-  /** Checks the finished output; tells who read it. */
-  async #checkOutput(): Promise<string> {
-    const { rows } = this.#options;
-    const manifest = await readManifest(this.#root);
-    if (manifest === null) {
-      this.#violations.push("there is no manifest");
-      return "none";
-    }
-    const accepted = manifest.parts.reduce((sum, part) => sum + part.rowIds, 0);
-    const failed = manifest.failed.reduce((sum, part) => sum + part.rowIds, 0);
-    if (accepted !== rows || failed !== 0)
-      this.#violations.push(`${accepted} rows are accepted and ${failed} failed, of ${rows}`);
-    this.#violations.push(...(await damagedFiles(this.#root)));
-    for (const file of await unnamedFiles(this.#root, manifest)) this.#violations.push(`no manifest names ${file}`);
-    for (const left of await readdir(join(this.#root, ".tiding", "spills")))
-      this.#violations.push(`${left} was left behind`);
-    const data = join(this.#root, "data");
-    const expected = { rows, questionOf, answerOf };
-    this.#violations.push(...checkDataset(await readWithHyparquet(data), expected));
-    const byPyarrow = await readWithPyarrow(data);
-    if (byPyarrow === null) return "hyparquet";
-    this.#violations.push(...checkDataset(byPyarrow, expected));
-    return "hyparquet and pyarrow";
-  }
 }
 
 /** Spills need many rows that are still to come, merges that none is; the rest can die at any time. */
@@ -306,13 +271,4 @@ async function endsWithin(job: JobProcess, patienceMs: number): Promise<boolean>
   const inTime = await Promise.race([job.ended.then(() => true), patience]);
   over.abort();
   return inTime;
-}
-
-function questionOf(row: number): string {
-  return `What does row ${String(row).padStart(6, "0")} ask for?`;
-}
-
-/** What the endpoint's answer to a row begins with. */
-function answerOf(row: number): string {
-  return answerKey(promptOf([{ role: "user", content: questionOf(row) }]));
 }

@@ -3,9 +3,12 @@ import { messageOf, isTidingError } from "../../shared/errors.ts";
 import type { JobReport } from "../../shared/observe/job-report.ts";
 import type { ProtocolStep } from "../../shared/protocol/protocol-step.ts";
 import { specFromObject } from "../../shared/spec/load-spec.ts";
+import { openNatsTransport } from "../../shared/transport/nats/nats-transport.ts";
+import type { EngineSettings } from "../../jobs/engine-settings.ts";
+import { sharedBroker } from "../../jobs/open-broker.ts";
 import { retryJob } from "../../jobs/retry-job.ts";
 import { runJob } from "../../jobs/run-job.ts";
-import type { EngineSettings } from "../../jobs/engine-settings.ts";
+import { dieWithParent } from "./die-with-parent.ts";
 
 /** What the child is told, as JSON in its first argument. */
 export interface ChildOrder {
@@ -13,6 +16,8 @@ export interface ChildOrder {
   readonly folder: string;
   readonly settings?: Omit<EngineSettings, "wrapTransport">;
   readonly takeoverMs?: number;
+  /** Work is done by others, who are found here. */
+  readonly broker?: { readonly servers: string; readonly resultsBudgetBytes: number };
   /** Run the failed rows of `output` again, in place of the job. */
   readonly retry?: { readonly output: string; readonly overrides: readonly string[] };
   /** Die, as by `kill -9`, or fall asleep, when this step is reached for the `count`th time. */
@@ -26,6 +31,7 @@ export interface ChildResult {
   readonly error: { readonly code: string; readonly message: string; readonly place: string | null } | null;
 }
 
+dieWithParent();
 const order = JSON.parse(process.argv[2] ?? "") as ChildOrder;
 const drain = new AbortController();
 process.on("SIGTERM", () => drain.abort());
@@ -41,13 +47,24 @@ const common = {
   ...(order.settings === undefined ? {} : { settings: order.settings }),
 };
 
+async function report(): Promise<JobReport> {
+  if (order.retry !== undefined) return await retryJob({ ...order.retry, ...common });
+  const loaded = specFromObject(order.spec, { folder: order.folder, environment: {} });
+  if (order.broker === undefined) return await runJob({ loaded, ...common });
+  const { leaseMs } = order.settings ?? {};
+  await using transport = await openNatsTransport({
+    ...order.broker,
+    name: "chaos coordinator",
+    provision: true,
+    ...(leaseMs === undefined ? {} : { leaseMs }),
+    signal: drain.signal,
+  });
+  return await runJob({ loaded, broker: sharedBroker(transport, { works: false, environment: {} }), ...common });
+}
+
 async function run(): Promise<ChildResult> {
   try {
-    const report =
-      order.retry === undefined
-        ? await runJob({ loaded: specFromObject(order.spec, { folder: order.folder, environment: {} }), ...common })
-        : await retryJob({ ...order.retry, ...common });
-    return { report, error: null };
+    return { report: await report(), error: null };
   } catch (error) {
     const code = isTidingError(error) ? error.code : "OTHER";
     const place = isTidingError(error) ? (error.place ?? null) : null;

@@ -19,7 +19,7 @@ function read(history: ShardHistory, atMs: number, record: Own, done: readonly n
   history.read({ job: "job", shard: 0, position: String(atMs) as Position, body }, atMs);
 }
 
-const rows = { type: "rows", own: "", batches: ["b"], bytes: 1 } as const;
+const rows: Own = { type: "rows", own: "", batches: ["b"], bytes: 1 };
 
 void test("each opening begins an ownership, and ends the one before it as lost", () => {
   const history = new ShardHistory();

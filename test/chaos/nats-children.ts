@@ -1,0 +1,74 @@
+/** Coordinators and workers as processes of their own, to be killed, put to sleep and woken. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import type { WorkerEnd, WorkerOrder } from "./nats-worker-child.ts";
+import type { ChildOrder, ChildResult } from "./run-job-child.ts";
+
+export interface ChildEnd<Result> {
+  /** Null for a process that was killed. */
+  readonly result: Result | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stderr: string;
+}
+
+export interface Child<Result> {
+  readonly pid: number;
+  readonly ended: Promise<ChildEnd<Result>>;
+  readonly hasEnded: boolean;
+  readonly isAsleep: boolean;
+  /** By `kill`, and not by itself. */
+  readonly wasKilled: boolean;
+  kill(signal: NodeJS.Signals): void;
+}
+
+export function startCoordinator(order: ChildOrder): Child<ChildResult> {
+  return start("./run-job-child.js", order);
+}
+
+export function startWorker(order: WorkerOrder): Child<WorkerEnd> {
+  return start("./nats-worker-child.js", order);
+}
+
+/** Those that sleep do not see that this process is gone. */
+const alive = new Set<ReturnType<typeof spawn>>();
+process.on("exit", () => {
+  for (const child of alive) child.kill("SIGKILL");
+});
+
+function start<Result>(entry: string, order: unknown): Child<Result> {
+  const path = fileURLToPath(new URL(entry, import.meta.url));
+  const child = spawn(process.execPath, [path, JSON.stringify(order)], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  alive.add(child);
+  let hasEnded = false;
+  let isAsleep = false;
+  let wasKilled = false;
+  const ended = Promise.all([once(child, "exit"), text(child.stdout!), text(child.stderr!)]).then(
+    ([[, signal], stdout, stderr]): ChildEnd<Result> => {
+      hasEnded = true;
+      alive.delete(child);
+      const result = stdout.endsWith("\n") ? (JSON.parse(stdout) as Result) : null;
+      return { result, signal: signal as NodeJS.Signals | null, stderr };
+    },
+  );
+  return {
+    pid: child.pid ?? 0,
+    ended,
+    get hasEnded() {
+      return hasEnded;
+    },
+    get isAsleep() {
+      return isAsleep;
+    },
+    get wasKilled() {
+      return wasKilled;
+    },
+    kill(signal) {
+      if (signal === "SIGSTOP") isAsleep = true;
+      if (signal === "SIGCONT") isAsleep = false;
+      if (signal === "SIGKILL") wasKilled = true;
+      child.kill(signal);
+    },
+  };
+}
