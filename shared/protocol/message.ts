@@ -1,15 +1,11 @@
 /** Control messages as bytes: msgpack, checked against a schema where they come in. Rows travel as Arrow, never here. */
-import { Packr } from "msgpackr";
+import { decode, encode } from "@msgpack/msgpack";
 import type { z } from "zod";
 import { TidingError, type ErrorCode } from "../errors.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
-// Plain msgpack: msgpackr's own record extension saves some bytes, and no other reader knows it.
-const packr = new Packr({ useRecords: false });
-
 export function encodeMessage(message: unknown): Uint8Array {
-  // The packer reuses its buffer.
-  return new Uint8Array(packr.pack(message));
+  return encode(message);
 }
 
 /** Throws `code` for bytes that are no such message of this protocol version. */
@@ -21,7 +17,7 @@ export function decodeMessage<T>(
   const { code, what, mend } = failure;
   let message: unknown = null;
   try {
-    message = packr.unpack(body);
+    message = decode(body);
     return schema.parse(message);
   } catch (cause) {
     const version = versionOf(message);
