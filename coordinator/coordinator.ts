@@ -289,6 +289,7 @@ export class Coordinator {
     for (;;) {
       await delay(this.#options.reconcileMs, undefined, { signal });
       for (const shard of new Set([...this.#dispatched.keys(), ...this.#sink.openShards])) {
+        signal.throwIfAborted();
         await this.#repair(shard).catch((error: unknown) => {
           // Somebody wrote meanwhile, or nobody knows: what is to be repaired shows at the next look.
           if (!(error instanceof TransportError) || !["conflict", "unknown", "unreachable"].includes(error.fault))

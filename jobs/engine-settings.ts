@@ -3,10 +3,13 @@ import type { Transport } from "../shared/transport/transport.ts";
 
 export const LEASE_MS = 30_000;
 export const RECONCILE_MS = 1_000;
+export const PATIENCE_MS = 10_000;
 
 export interface EngineSettings {
   /** How long a claim lasts without a beat, and how long a shard may be silent before it is looked after. */
   readonly leaseMs?: number;
+  /** How long beyond the grace a broker is waited for that cannot be reached. */
+  readonly patienceMs?: number;
   /** How often shards are looked after. */
   readonly reconcileMs?: number;
   /** Most bytes of result batches in the embedded transport. */

@@ -42,6 +42,8 @@ export interface Engine extends AsyncDisposable {
   /** Resolves with the first error that stops the job. */
   readonly faulted: Promise<TidingError>;
   readonly onFault: (error: unknown) => void;
+  /** Calls that wait for a broker fail from then on. */
+  giveUpIn(ms: number): void;
 }
 
 export async function openEngine(options: ExecuteOptions): Promise<Engine> {
@@ -79,7 +81,7 @@ async function openLocal({ output, job, settings = {}, onStep }: ExecuteOptions,
     onStep,
   });
   const crew = new LocalCrew(worker, job.steps.gateways);
-  return { transport, crew, ...faults, [Symbol.asyncDispose]: () => transport.close() };
+  return { transport, crew, ...faults, giveUpIn: () => undefined, [Symbol.asyncDispose]: () => transport.close() };
 }
 
 async function openRemote(
@@ -91,7 +93,8 @@ async function openRemote(
   const { manifest } = output;
   const opened = await broker.open(output.paths.private);
   const wrapped = wrapTransport === undefined ? opened.transport : wrapTransport(opened.transport);
-  const transport = patientTransport(wrapped, stop);
+  const givesUp = new AbortController();
+  const transport = patientTransport(wrapped, AbortSignal.any([stop, givesUp.signal]));
   const { spec, written, folder, name } = job.loaded;
   const key = jobKey(manifest);
   const crew = await RemoteCrew.muster({
@@ -127,6 +130,7 @@ async function openRemote(
     transport,
     crew,
     ...faults,
+    giveUpIn: (ms) => void setTimeout(() => givesUp.abort(), ms).unref(),
     async [Symbol.asyncDispose]() {
       await host?.drain(stop);
       await crew.close();

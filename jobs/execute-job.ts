@@ -7,8 +7,9 @@ import { PartEncoder } from "../coordinator/sink/part-encoder.ts";
 import { asTidingError, type TidingError } from "../shared/errors.ts";
 import type { JobProgress } from "../shared/observe/job-report.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
+import { TransportError } from "../shared/transport/transport.ts";
 import type { Crew } from "./crew.ts";
-import { LEASE_MS, RECONCILE_MS, type EngineSettings } from "./engine-settings.ts";
+import { LEASE_MS, PATIENCE_MS, RECONCILE_MS, type EngineSettings } from "./engine-settings.ts";
 import { openEngine, type Engine, type JobBroker } from "./engine.ts";
 import { errorRecord } from "./job-report.ts";
 import { jobKey } from "./job-key.ts";
@@ -73,6 +74,7 @@ class JobRun {
   readonly #coordinator: Coordinator;
   readonly #crew: Crew;
   readonly #faulted: Promise<TidingError>;
+  readonly #engine: Engine;
 
   constructor(
     options: ExecuteOptions,
@@ -115,6 +117,7 @@ class JobRun {
       onStep,
     });
     this.#faulted = faulted;
+    this.#engine = parts.engine;
     this.meter = new ProgressMeter({ output, coordinator: this.#coordinator, crew });
     output.showProgress(() => this.meter.progress());
   }
@@ -123,8 +126,17 @@ class JobRun {
     return this.#coordinator.unlanded;
   }
 
+  async #stop(land: boolean): Promise<void> {
+    try {
+      await this.#coordinator.stop({ land });
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      this.#options.onNotice?.("The broker cannot be reached: what is committed there is landed by the next run.");
+    }
+  }
+
   async toItsEnd(): Promise<Ending> {
-    const { onProgress, onNotice, drain, stop, output, job } = this.#options;
+    const { onProgress, onNotice, drain, stop, output, job, settings = {} } = this.#options;
     const watch = setInterval(() => {
       const progress = this.meter.progress();
       onProgress?.(progress);
@@ -147,10 +159,13 @@ class JobRun {
       if (ending.kind === "stopped" && !isOwner) ending = await lost;
       const isSound = ending.kind !== "stopped" || ending.error.class !== "engine";
       this.meter.becomes(ending.kind === "finished" ? "finishing" : "draining");
+      // A broker that is gone must not hold up who was asked to leave.
+      if (ending.kind !== "finished")
+        this.#engine.giveUpIn(job.loaded.spec.run.grace + (settings.patienceMs ?? PATIENCE_MS));
       if (ending.kind === "finished") await this.#crew.dismiss();
       else if (isOwner) await this.#crew.drain(job.loaded.spec.run.grace, stop);
       else await this.#crew.close();
-      await this.#coordinator.stop({ land: isOwner && isSound && !stop.aborted && ending.kind !== "finished" });
+      await this.#stop(isOwner && isSound && !stop.aborted && ending.kind !== "finished");
       return ending;
     } finally {
       clearInterval(watch);

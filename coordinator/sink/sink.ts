@@ -13,9 +13,11 @@ import { batchRefs, decodeCommitRecord } from "../../shared/protocol/commit-reco
 import type { StepListener } from "../../shared/protocol/protocol-step.ts";
 import { Bitmap } from "../../shared/rows/bitmap.ts";
 import type { JobKey, LogEntry, Position, Transport } from "../../shared/transport/transport.ts";
+import type { ShardRange } from "../output/manifest.ts";
 import { rangesHave } from "../output/shard-ranges.ts";
 import type { OwnedOutput } from "../output/output-directory.ts";
 import { chooseLanding } from "./choose-landing.ts";
+import { LandedSweep } from "./drop-landed.ts";
 import { Lander, LostBatch, type LandingPlan } from "./lander.ts";
 import { ShardProgress } from "./shard-progress.ts";
 import { dropNeedlessSpills, spill } from "./spill.ts";
@@ -49,6 +51,7 @@ export class Sink {
   readonly #options: SinkOptions;
   readonly #open = new Map<number, ShardProgress>();
   readonly #lander: Lander;
+  readonly #sweep: LandedSweep;
   readonly #tick: NodeJS.Timeout;
   /** Entries in the log's order, until all before them are landed. */
   #unsettled: { readonly shard: number; readonly position: Position }[] = [];
@@ -65,7 +68,8 @@ export class Sink {
   constructor(options: SinkOptions) {
     this.#options = options;
     this.#lander = new Lander(options);
-    this.#tick = setInterval(() => this.#enqueue(() => this.#landWhatIsDue(false)), TICK_MS);
+    this.#sweep = new LandedSweep(options.transport, options.job, () => this.#landed);
+    this.#tick = setInterval(() => this.#enqueue(() => this.#lookAround()), TICK_MS);
     this.#tick.unref();
   }
 
@@ -86,8 +90,7 @@ export class Sink {
   }
 
   isLanded(shard: number): boolean {
-    const { landed, retry } = this.#options.output.manifest;
-    return rangesHave(retry === null ? landed : retry.landed, shard);
+    return rangesHave(this.#landed, shard);
   }
 
   /** Shards that are complete and wait to be landed. */
@@ -243,9 +246,24 @@ export class Sink {
   }
 
   #enqueue(task: () => Promise<void>): void {
-    this.#work = this.#work.then(task).catch((error: unknown) => {
-      if (!this.#options.signal.aborted) this.#options.onFault(error);
-    });
+    const { signal, onFault } = this.#options;
+    // What waits behind a landing that is under way when the sink is stopped is not begun any more.
+    this.#work = this.#work
+      .then(() => (signal.aborted ? undefined : task()))
+      .catch((error: unknown) => {
+        if (!signal.aborted) onFault(error);
+      });
+  }
+
+  get #landed(): readonly ShardRange[] {
+    const { landed, retry } = this.#options.output.manifest;
+    return retry === null ? landed : retry.landed;
+  }
+
+  async #lookAround(): Promise<void> {
+    await this.#landWhatIsDue(false);
+    const { bytes, budgetBytes } = await this.#options.transport.results.usage();
+    if (bytes > FILLING * budgetBytes) await this.#sweep.dropSome();
   }
 
   async #landWhatIsDue(everything: boolean): Promise<void> {

@@ -8,12 +8,27 @@ import { TransportError, type BlobStore, type Transport } from "./transport.ts";
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
+/** How long a call may take once patience is over: what a broker that is there needs. */
+const LAST_CALL_MS = 500;
+
+async function soon<T>(call: Promise<T>): Promise<T> {
+  const answered = new AbortController();
+  const late = delay(LAST_CALL_MS, undefined, { signal: answered.signal }).then(() => {
+    throw new TransportError("unreachable", "The broker did not answer, and is waited for no longer.");
+  });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([call, late]);
+  } finally {
+    answered.abort();
+  }
+}
 
 export function patientTransport(inner: Transport, signal: AbortSignal): Transport {
   async function patient<T>(call: () => Promise<T>): Promise<T> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
-        return await call();
+        return await (signal.aborted ? soon(call()) : call());
       } catch (error) {
         const passes = error instanceof TransportError && (error.fault === "unknown" || error.fault === "unreachable");
         if (!passes || signal.aborted) throw error;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { test } from "node:test";
-import { TransportError } from "../../../shared/transport/transport.ts";
+import { TransportError, type Transport } from "../../../shared/transport/transport.ts";
 import { alteredTransport } from "../../support/altered-transport.ts";
 import { idsOf, JobWorld, upTo } from "../../support/job-world.ts";
 
@@ -90,4 +90,48 @@ void test("a resumed job can be stopped before its log was read", { timeout: 30_
     },
   });
   assert.equal(second.outcome, "interrupted");
+});
+
+void test("batches of landed shards that are in the store again do not keep it full", { timeout: 60_000 }, async () => {
+  await using world = await JobWorld.open(600, { latency: { distribution: "fixed", medianMs: 20 } });
+  let transport: Transport | null = null;
+  let landed: { readonly job: string; readonly shard: number } | null = null;
+  let puts: Promise<void> | null = null;
+  /** As a store that was rolled back does, or owners that died behind their manifests: no space is left to others. */
+  async function fill({ results }: Transport): Promise<void> {
+    assert.ok(landed !== null);
+    for (let fulls = 0; fulls < 100;) {
+      try {
+        await results.put(landed.job, landed.shard, new Uint8Array(500));
+      } catch (error) {
+        assert.ok(error instanceof TransportError && error.fault === "full", String(error));
+        fulls += 1;
+        await pause(10);
+      }
+    }
+  }
+  const report = await world.run(world.spec({ output: { part_bytes: 10_000 } }), {
+    onStep(step) {
+      if (step !== "batches-dropped" || puts !== null || transport === null) return;
+      puts = fill(transport);
+    },
+    settings: {
+      resultsBudgetBytes: 400_000,
+      wrapTransport(inner) {
+        transport = inner;
+        return alteredTransport(inner, {
+          results: (store) => ({
+            drop(job, shard, upTo) {
+              if (upTo === undefined) landed ??= { job, shard };
+              return store.drop(job, shard, upTo);
+            },
+          }),
+        });
+      },
+    },
+  });
+  assert.ok(puts !== null);
+  await puts;
+  assert.deepEqual(report.rows, { accepted: 600, failed: 0, total: 600 }, JSON.stringify(report.error));
+  assert.deepEqual(idsOf(await world.rows()), upTo(600));
 });

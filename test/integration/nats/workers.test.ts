@@ -117,3 +117,30 @@ void test("a worker that joins late takes its share, and one that leaves loses n
   assert.ok(late !== null && (late as { rows: number }).rows > 0);
   assert.equal(world.simulator.stats().answers, 600);
 });
+
+void test("a run that is asked to leave while the broker is gone leaves, and the next one goes on", async () => {
+  await using world = await JobWorld.open(400, SLOW);
+  await using nats = await NatsWorld.open();
+  const broker = sharedBroker(await nats.connect(), elsewhere);
+  await nats.work();
+  const drain = new AbortController();
+  let isGone = false;
+  const notices: string[] = [];
+  const first = await world.run(world.spec({ run: { grace: "100ms" } }), {
+    broker,
+    settings: { ...SETTINGS, patienceMs: 300 },
+    drain: drain.signal,
+    onNotice: (notice) => notices.push(notice),
+    onProgress: ({ rows }) => {
+      if (rows.accepted < 100 || isGone) return;
+      isGone = true;
+      void nats.server.kill9().then(() => drain.abort());
+    },
+  });
+  assert.equal(first.outcome, "interrupted", JSON.stringify(first.error));
+  assert.match(notices.join("\n"), /broker cannot be reached/);
+  await nats.server.restart();
+  const second = await world.run(world.spec({ run: { grace: "100ms" } }), { broker, settings: SETTINGS });
+  assert.deepEqual(second.rows, { accepted: 400, failed: 0, total: 400 }, JSON.stringify(second.error));
+  assert.deepEqual(idsOf(await world.rows()), upTo(400));
+});
