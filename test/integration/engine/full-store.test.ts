@@ -96,7 +96,7 @@ void test("batches of landed shards that are in the store again do not keep it f
   await using world = await JobWorld.open(600, { latency: { distribution: "fixed", medianMs: 20 } });
   let transport: Transport | null = null;
   let landed: { readonly job: string; readonly shard: number } | null = null;
-  let puts: Promise<void> | null = null;
+  const filling: { done: Promise<void> | null } = { done: null };
   /** As a store that was rolled back does, or owners that died behind their manifests: no space is left to others. */
   async function fill({ results }: Transport): Promise<void> {
     assert.ok(landed !== null);
@@ -112,8 +112,8 @@ void test("batches of landed shards that are in the store again do not keep it f
   }
   const report = await world.run(world.spec({ output: { part_bytes: 10_000 } }), {
     onStep(step) {
-      if (step !== "batches-dropped" || puts !== null || transport === null) return;
-      puts = fill(transport);
+      if (step !== "batches-dropped" || filling.done !== null || transport === null) return;
+      filling.done = fill(transport);
     },
     settings: {
       resultsBudgetBytes: 400_000,
@@ -121,17 +121,17 @@ void test("batches of landed shards that are in the store again do not keep it f
         transport = inner;
         return alteredTransport(inner, {
           results: (store) => ({
-            drop(job, shard, upTo) {
-              if (upTo === undefined) landed ??= { job, shard };
-              return store.drop(job, shard, upTo);
+            drop(job, shard, last) {
+              if (last === undefined) landed ??= { job, shard };
+              return store.drop(job, shard, last);
             },
           }),
         });
       },
     },
   });
-  assert.ok(puts !== null);
-  await puts;
+  assert.ok(filling.done !== null);
+  await filling.done;
   assert.deepEqual(report.rows, { accepted: 600, failed: 0, total: 600 }, JSON.stringify(report.error));
   assert.deepEqual(idsOf(await world.rows()), upTo(600));
 });
