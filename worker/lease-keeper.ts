@@ -7,16 +7,23 @@
  */
 import type { HeldShard } from "./held-shard.ts";
 
+export interface LeaseListeners {
+  /** Another worker may own the shard already. */
+  readonly lost: (shard: HeldShard) => void;
+  /** A shard that might start no rows may do so again. */
+  readonly regained: () => void;
+}
+
 export class LeaseKeeper {
   readonly #leaseMs: number;
   readonly #now: () => number;
-  readonly #onLost: (shard: HeldShard) => void;
+  readonly #on: LeaseListeners;
   readonly #confirmed = new Map<HeldShard, number>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(leaseMs: number, onLost: (shard: HeldShard) => void, now: () => number = () => performance.now()) {
+  constructor(leaseMs: number, on: LeaseListeners, now: () => number = () => performance.now()) {
     this.#leaseMs = leaseMs;
-    this.#onLost = onLost;
+    this.#on = on;
     this.#now = now;
     this.#timer = setInterval(() => this.beatAll(), leaseMs / 3);
     this.#timer.unref();
@@ -39,13 +46,16 @@ export class LeaseKeeper {
     for (const [shard, confirmed] of this.#confirmed) {
       if (this.#now() - confirmed >= this.#leaseMs) {
         this.#confirmed.delete(shard);
-        this.#onLost(shard);
+        this.#on.lost(shard);
         continue;
       }
       const sentAt = this.#now();
       shard.claim.beat().then(
         () => {
-          if (this.#confirmed.has(shard)) this.#confirmed.set(shard, sentAt);
+          if (!this.#confirmed.has(shard)) return;
+          const wasDoubtful = !this.mayStart(shard);
+          this.#confirmed.set(shard, sentAt);
+          if (wasDoubtful) this.#on.regained();
         },
         // An unconfirmed beat is what the clock above is for.
         () => undefined,

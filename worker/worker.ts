@@ -76,7 +76,10 @@ export class Worker {
     // Every commit that waits listens on this one signal.
     setMaxListeners(0, this.#stopping.signal);
     this.#gateways = options.pipeline.steps.flatMap((step) => (step.gateway === null ? [] : [step.gateway]));
-    this.#leases = new LeaseKeeper(options.leaseMs, (shard) => this.#abandon(shard));
+    this.#leases = new LeaseKeeper(options.leaseMs, {
+      lost: (shard) => this.#abandon(shard),
+      regained: () => this.#pump(),
+    });
     this.#flushTimer = setInterval(() => this.#flushAll(), options.flushIntervalMs);
     for (const gateway of this.#gateways) gateway.onSlotFree(() => this.#pump());
     this.#claiming = this.#claimShards().catch((error: unknown) => this.#fault(error));
