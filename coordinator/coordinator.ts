@@ -67,6 +67,8 @@ export class Coordinator {
   readonly #sink: Sink;
   readonly #stopped = new AbortController();
   readonly #dispatched = new Map<number, Dispatched>();
+  /** Shards that the plan is about to hand out: the reconciler must not do so too. */
+  readonly #planned = new Set<number>();
   #waitingRows = 0;
   #unlandedBefore = 0;
   #total: number | null = null;
@@ -228,16 +230,21 @@ export class Coordinator {
       if (transport.capabilities.multiProcess && (await transport.tasks.isPending(job, shard))) {
         // Dispatched by an earlier run; somebody may be at work on it.
         this.#noteDispatched(entry, { afterEpoch: this.#epochs.get(shard) ?? 0, opened: tail !== null });
-      } else needed.add(shard);
+      } else {
+        needed.add(shard);
+        this.#planned.add(shard);
+      }
     }
     return { needed, tails };
   }
 
   async #dispatch({ entry, input }: PlannedShard): Promise<void> {
     const { windowRows } = this.#options;
+    this.#planned.add(entry.shard);
     while (this.#waitingRows > 0 && this.#waitingRows + entry.rows > windowRows()) await this.#changed();
     this.#noteDispatched(entry, { afterEpoch: this.#epochs.get(entry.shard) ?? 0, opened: false });
     await this.#put({ entry, input });
+    this.#planned.delete(entry.shard);
   }
 
   #noteDispatched({ shard, rows }: ShardEntry, state: Pick<Dispatched, "afterEpoch" | "opened">): void {
@@ -300,7 +307,8 @@ export class Coordinator {
   }
 
   async #repair(shard: number): Promise<void> {
-    const { transport, job, source, table, leaseMs } = this.#options;
+    if (this.#planned.has(shard)) return;
+    const { transport, job, source, table, leaseMs, output } = this.#options;
     const progress = this.#sink.progressOf(shard);
     const dispatched = this.#dispatched.get(shard);
     const activeAtMs = Math.max(dispatched?.lookedAtMs ?? 0, progress?.activeAtMs ?? 0);
@@ -322,6 +330,8 @@ export class Coordinator {
         // Merely not read yet, most likely; after long enough it never will be.
         const isRead = this.#sink.hasRead(shard, tail.position);
         if (!isRead && performance.now() - activeAtMs < MOST_LAG_LEASES * leaseMs) return;
+        // Who slept has read nothing meanwhile, and is about to learn why.
+        if (await output.isLost()) return;
         epoch += 1;
         await transport.log.append(job, shard, tail.position, reopenRecord(record, received));
       }
