@@ -45,6 +45,7 @@ export class PartEncoder {
   readonly #landings = new Set<LandingWriter>();
   /** Why nothing more can be encoded. A pool that lost its thread, or was destroyed, would start another. */
   #end: TidingError | null = null;
+  #warmed: Promise<void> = Promise.resolve();
 
   constructor() {
     this.#pool.on("error", (error) => {
@@ -55,7 +56,9 @@ export class PartEncoder {
 
   /** Resolves when the thread has loaded what it needs; otherwise the first landing waits for that. */
   async warm(): Promise<void> {
-    await this.#run({ type: "warm" });
+    const warming = this.#run<void>({ type: "warm" });
+    this.#warmed = warming.catch(() => undefined);
+    await warming;
   }
 
   open(request: LandingRequest): LandingWriter {
@@ -77,6 +80,8 @@ export class PartEncoder {
   async close(): Promise<void> {
     this.#end ??= new TidingError("INTERNAL", "The encoder of parts is closed.");
     await Promise.all([...this.#landings].map((landing) => landing.abort()));
+    // A thread that is ended while it loads modules can take the process down (Node 20, IsGraphAsync).
+    await this.#warmed;
     await this.#pool.destroy();
   }
 
