@@ -33,6 +33,9 @@ const SpillEntry = z.strictObject({
   /** Positions in this batch. */
   own: z.string(),
   offset: z.int().nonnegative(),
+  /** In the file, as zstd. */
+  packedBytes: z.int().positive(),
+  /** Of the batch itself. */
   bytes: z.int().positive(),
 });
 

@@ -2,10 +2,17 @@
 import type { Bitmap } from "../../shared/rows/bitmap.ts";
 import type { BlobRef } from "../../shared/transport/transport.ts";
 
-/** A batch, in the result store or in a spill file. */
+/** A batch of `bytes` bytes, in the result store or, packed, in a spill file. */
 export type BatchPlace =
   | { readonly kind: "stored"; readonly ref: BlobRef; readonly bytes: number }
-  | { readonly kind: "spilled"; readonly file: string; readonly offset: number; readonly bytes: number };
+  | ({ readonly kind: "spilled" } & SpilledBatch);
+
+export interface SpilledBatch {
+  readonly file: string;
+  readonly offset: number;
+  readonly packedBytes: number;
+  readonly bytes: number;
+}
 
 export interface Piece {
   readonly place: BatchPlace;

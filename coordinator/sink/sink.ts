@@ -77,9 +77,9 @@ export class Sink {
   async start(): Promise<void> {
     const { output, signal, onFault } = this.#options;
     for (const { file, batches } of output.manifest.spills) {
-      for (const { shard, own, offset, bytes } of batches) {
+      for (const { shard, own, ...place } of batches) {
         const progress = this.#progressOf(shard);
-        progress?.restore(Bitmap.fromText(progress.received.size, own), { kind: "spilled", file, offset, bytes });
+        progress?.restore(Bitmap.fromText(progress.received.size, own), { kind: "spilled", file, ...place });
       }
     }
     for (const progress of this.#open.values()) this.#noteComplete(progress);

@@ -3,15 +3,18 @@
  *
  * One row that hangs for an hour keeps its shard open; its neighbours' batches must not fill the store meanwhile. A spill
  * is durable before the manifest names it, and only then are the batches dropped. Rows that are spilled count as received.
+ * Batches are packed one by one, for they are landed one by one; no budget bounds them, so that packing is worth its time.
  */
 import { open, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { messageOf, TidingError } from "../../shared/errors.ts";
 import type { StepListener } from "../../shared/protocol/protocol-step.ts";
+import { loadZstd, type Zstd } from "../../shared/rows/zstd.ts";
 import type { BlobRef, JobKey, Transport } from "../../shared/transport/transport.ts";
 import { storageError, syncDirectory } from "../output/durable-file.ts";
 import type { SpillEntry } from "../output/manifest.ts";
 import type { OwnedOutput } from "../output/output-directory.ts";
-import type { Piece, ShardProgress } from "./shard-progress.ts";
+import type { Piece, ShardProgress, SpilledBatch } from "./shard-progress.ts";
 
 export interface SpillTarget {
   readonly transport: Transport;
@@ -33,6 +36,7 @@ export async function spill(shards: readonly ShardProgress[], target: SpillTarge
     readonly moved: Piece;
     readonly ref: BlobRef;
   }[] = [];
+  const zstd = await loadZstd();
   try {
     const file = await open(path, "wx");
     let offset = 0;
@@ -42,11 +46,13 @@ export async function spill(shards: readonly ShardProgress[], target: SpillTarge
           if (piece.place.kind !== "stored") continue;
           const bytes = await transport.results.get(piece.place.ref);
           if (bytes === null) continue;
-          await file.appendFile(bytes);
-          entries.push({ shard: shard.shard, own: piece.fresh.toText(), offset, bytes: bytes.byteLength });
-          const place = { kind: "spilled" as const, file: `.tiding/spills/${name}`, offset, bytes: bytes.byteLength };
+          const packed = zstd.compress(bytes);
+          await file.appendFile(packed);
+          const lengths = { offset, packedBytes: packed.byteLength, bytes: bytes.byteLength };
+          entries.push({ shard: shard.shard, own: piece.fresh.toText(), ...lengths });
+          const place = { kind: "spilled" as const, file: `.tiding/spills/${name}`, ...lengths };
           moved.push({ shard, piece, ref: piece.place.ref, moved: { ...piece, place } });
-          offset += bytes.byteLength;
+          offset += packed.byteLength;
         }
       }
       await file.sync();
@@ -68,18 +74,30 @@ export async function spill(shards: readonly ShardProgress[], target: SpillTarge
   for (const { shard, ref } of moved) await transport.results.drop(job, shard.shard, ref);
 }
 
-/** Reads a spilled batch. */
-export async function readSpilled(
-  output: OwnedOutput,
-  place: { readonly file: string; readonly offset: number; readonly bytes: number },
-): Promise<Uint8Array | null> {
+/** Reads a spilled batch; null when the file is shorter than it should be. Throws `STORE_DAMAGED` for bytes that do not unpack. */
+export async function readSpilled(output: OwnedOutput, place: SpilledBatch): Promise<Uint8Array | null> {
+  const zstd = await loadZstd();
   const file = await open(join(output.paths.root, place.file), "r");
   try {
-    const bytes = new Uint8Array(place.bytes);
-    const { bytesRead } = await file.read(bytes, 0, place.bytes, place.offset);
-    return bytesRead === place.bytes ? bytes : null;
+    const packed = new Uint8Array(place.packedBytes);
+    const { bytesRead } = await file.read(packed, 0, place.packedBytes, place.offset);
+    return bytesRead === place.packedBytes ? unpack(zstd, packed, place) : null;
   } finally {
     await file.close();
+  }
+}
+
+function unpack(zstd: Zstd, packed: Uint8Array, { file, offset, bytes }: SpilledBatch): Uint8Array {
+  try {
+    return zstd.decompress(packed, bytes);
+  } catch (error) {
+    throw new TidingError(
+      "STORE_DAMAGED",
+      `The batch at byte ${offset} of ${file} does not unpack: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

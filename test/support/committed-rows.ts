@@ -58,7 +58,11 @@ export async function damagedFiles(root: string): Promise<readonly string[]> {
   const damaged: string[] = [];
   const sizes = [...manifest.parts, ...manifest.failed].map(({ file, bytes }) => ({ file, least: bytes, most: bytes }));
   for (const { file, batches } of manifest.spills) {
-    sizes.push({ file, least: Math.max(0, ...batches.map(({ offset, bytes }) => offset + bytes)), most: Infinity });
+    sizes.push({
+      file,
+      least: Math.max(0, ...batches.map(({ offset, packedBytes }) => offset + packedBytes)),
+      most: Infinity,
+    });
   }
   for (const { file, least, most } of sizes) {
     const size = (await stat(join(root, file)).catch(() => null))?.size ?? null;

@@ -15,7 +15,7 @@ function rows(...positions: readonly number[]): Bitmap {
 }
 
 const stored = (ref: string): BatchPlace => ({ kind: "stored", ref: ref as BlobRef, bytes: 1 });
-const spilled = (offset: number): BatchPlace => ({ kind: "spilled", file: "spill", offset, bytes: 1 });
+const spilled = (offset: number): BatchPlace => ({ kind: "spilled", file: "spill", offset, packedBytes: 1, bytes: 1 });
 const freshOf = (progress: ShardProgress) => progress.pieces.map(({ fresh }) => [...fresh]);
 
 void test("a row that two spilled batches bring is taken from the first", () => {
