@@ -9,7 +9,8 @@ import { fit, paint, plain, plainLines } from "./text.ts";
 export function renderPreviewRow(row: PreviewRow, look: Look): string[] {
   const lines = [paint(look, { text: `row ${row.row_id}`, style: "bold" })];
   for (const call of row.calls) {
-    for (const message of call.messages) lines.push(...renderBlock(plain(message.role), contentText(message), look));
+    const said = typeof call.input === "string" ? [{ role: "prompt", content: call.input }] : call.input;
+    for (const message of said) lines.push(...renderBlock(plain(message.role), contentText(message), look));
     const cost = [
       call.inputTokens === null ? null : `${formatCount(call.inputTokens)} tokens in`,
       call.outputTokens === null ? null : `${formatCount(call.outputTokens)} out`,

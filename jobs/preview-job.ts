@@ -3,7 +3,7 @@ import type { InputRow } from "../coordinator/input/row-source.ts";
 import { RowCursor } from "../coordinator/row-cursor.ts";
 import type { ErrorCode } from "../shared/errors.ts";
 import type { RowValues } from "../shared/rows/row-schema.ts";
-import type { ChatMessage, TaskLLM } from "../shared/task/task.ts";
+import type { LLMInput, TaskLLM } from "../shared/task/task.ts";
 import type { Pipeline } from "../worker/pipeline.ts";
 import { runRow } from "../worker/row-run.ts";
 import { prepareJob } from "./prepare-job.ts";
@@ -15,7 +15,7 @@ export interface PreviewRow {
   readonly values: RowValues;
   readonly error: { readonly code: ErrorCode; readonly message: string } | null;
   readonly calls: readonly {
-    readonly messages: readonly ChatMessage[];
+    readonly input: LLMInput;
     readonly answer: string | null;
     readonly inputTokens: number | null;
     readonly outputTokens: number | null;
@@ -82,12 +82,12 @@ function recording(pipeline: Pipeline, calls: PreviewCall[]): Pipeline {
 function recordingLLM(llm: TaskLLM, calls: PreviewCall[]): TaskLLM {
   return {
     modelName: llm.modelName,
-    async generate(messages, generateOptions) {
+    async generate(input, generateOptions) {
       const startedMs = performance.now();
       const note = (answer: string | null, inputTokens: number | null, outputTokens: number | null) =>
-        calls.push({ messages, answer, inputTokens, outputTokens, durationMs: performance.now() - startedMs });
+        calls.push({ input, answer, inputTokens, outputTokens, durationMs: performance.now() - startedMs });
       try {
-        const generation = await llm.generate(messages, generateOptions);
+        const generation = await llm.generate(input, generateOptions);
         note(generation.text, generation.inputTokens, generation.outputTokens);
         return generation;
       } catch (error) {

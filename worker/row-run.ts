@@ -7,7 +7,7 @@ import { fitValue, MISFIT } from "../shared/rows/infer-type.ts";
 import type { EngineValues } from "../shared/rows/result-batch.ts";
 import type { RowValues } from "../shared/rows/row-schema.ts";
 import { deriveSeed } from "../shared/spec/seed.ts";
-import type { Generation, GenerateOptions, ChatMessage, TaskLLM } from "../shared/task/task.ts";
+import type { Generation, GenerateOptions, LLMInput, TaskLLM } from "../shared/task/task.ts";
 import type { GatewayAnswer } from "./endpoints/gateway-call.ts";
 import type { Pipeline, PipelineStep } from "./pipeline.ts";
 
@@ -183,12 +183,14 @@ function taskLLM(run: TaskRunOf): TaskLLM {
   let nextCall = 0;
   return {
     modelName: step.modelName,
-    async generate(input: readonly ChatMessage[], options: GenerateOptions = {}): Promise<Generation> {
+    async generate(input: LLMInput, options: GenerateOptions = {}): Promise<Generation> {
       if (step.gateway === null) throw withoutLLM(step);
-      const { generationKwargs, turn = 0 } = options;
+      const { generationKwargs, structuredOutput, preQuery, turn = 0 } = options;
       const call = nextCall++;
       const answer = await step.gateway.generate(input, {
         generationKwargs,
+        structuredOutput,
+        preQuery,
         seedFor: (answerAttempt) => seedOf(run, { turn, call, answerAttempt }),
         signal,
       });

@@ -12,6 +12,17 @@ export interface ChatMessage {
   readonly content: unknown;
 }
 
+/** A conversation, or a prompt that is rendered already and goes to the model as it stands. */
+export type LLMInput = readonly ChatMessage[] | string;
+
+/** The form that an answer must have; the same for every server, translated for each. */
+export type StructuredOutput =
+  | { readonly format: "json"; readonly schema: JsonSchema }
+  | { readonly format: "regex"; readonly schema: string };
+
+/** A JSON Schema of draft 2020-12. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
 export type FinishReason = "stop" | "length" | "content_filter" | "tool_calls" | (string & {});
 
 /** One answer of an LLM. */
@@ -32,13 +43,17 @@ export interface GenerateOptions {
   readonly generationKwargs?: Readonly<Record<string, unknown>>;
   /** Tells calls of one conversation apart in their seeds: 0 for the first turn. */
   readonly turn?: number;
+  /** The server is asked to keep to it, where it can. Give the same object for the same form: that keeps calls cheap. */
+  readonly structuredOutput?: StructuredOutput;
+  /** Magpie: the model writes the next message of the user, and not an answer. */
+  readonly preQuery?: boolean;
 }
 
 /** What a task is handed to call its model with: slots, retries and seeds are taken care of. */
 export interface TaskLLM {
   /** The name that `model_name` columns show. */
   readonly modelName: string;
-  generate(input: readonly ChatMessage[], options?: GenerateOptions): Promise<Generation>;
+  generate(input: LLMInput, options?: GenerateOptions): Promise<Generation>;
 }
 
 export interface TaskRun {

@@ -205,7 +205,9 @@ export async function checkPreview(world: World): Promise<Readonly<Record<string
   findings.expect(rows.length === 2, `tiding preview showed ${rows.length} rows, expected 2.`);
   for (const { row_id, values, calls } of rows) {
     const [call] = calls;
-    const isSame = call?.messages[0]?.content === questions[row_id] && call?.answer === values["generation"];
+    const [said] = [call?.input ?? []].flat();
+    const isAsked = typeof said === "object" && said.content === questions[row_id];
+    const isSame = isAsked && call?.answer === values["generation"];
     findings.expect(isSame && call?.answer !== "", `tiding preview does not show what row ${row_id} sent and got.`);
   }
   findings.expect((await statusOf(job.output)) === null, "tiding preview wrote a job.");

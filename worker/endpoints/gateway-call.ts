@@ -1,6 +1,6 @@
 /** One `generate` on its way: waiting, in a slot, or backing off; then settled for good. */
 import { messageOf, TidingError } from "../../shared/errors.ts";
-import type { ChatMessage, Generation } from "../../shared/task/task.ts";
+import type { Generation, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
 import type { Abortable } from "../llms/abort-listeners.ts";
 import type { Place } from "../roster.ts";
 import { quotable } from "../llms/server-text.ts";
@@ -20,8 +20,10 @@ export interface GatewayAnswer extends Generation {
 
 export interface GatewayCallOptions {
   readonly number: number;
-  readonly input: readonly ChatMessage[];
+  readonly input: LLMInput;
   readonly generationKwargs: Readonly<Record<string, unknown>>;
+  readonly structuredOutput: StructuredOutput | null;
+  readonly preQuery: boolean;
   readonly seedFor: (answerAttempt: number) => number;
   readonly signal: AbortSignal;
   readonly resolve: (answer: GatewayAnswer) => void;

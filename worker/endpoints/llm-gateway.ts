@@ -13,7 +13,7 @@
 import { isTidingError, TidingError } from "../../shared/errors.ts";
 import type { ErrorClass } from "../../shared/errors.ts";
 import type { CallCounts, EndpointProgress } from "../../shared/observe/job-report.ts";
-import type { ChatMessage, Generation } from "../../shared/task/task.ts";
+import type { Generation, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
 import { onAbort } from "../llms/abort-listeners.ts";
 import type { LLM, ServedModel } from "../llms/llm.ts";
 import { rawResponse } from "../llms/server-text.ts";
@@ -48,6 +48,8 @@ export interface LLMGatewayOptions {
 export interface GatewayGenerateOptions {
   /** Laid over the gateway's for this call. */
   readonly generationKwargs?: Readonly<Record<string, unknown>> | undefined;
+  readonly structuredOutput?: StructuredOutput | undefined;
+  readonly preQuery?: boolean | undefined;
   /** The seed by the number of answers to this call that were no use, from 0. */
   readonly seedFor: (answerAttempt: number) => number;
   readonly signal: AbortSignal;
@@ -118,8 +120,8 @@ export class LLMGateway implements AsyncDisposable {
    * `details` hold attempts, seed and endpoint: of class `row` or `transient` (attempts used up) for the row alone, of
    * class `job`, `usage` or `engine` for the job.
    */
-  generate(input: readonly ChatMessage[], options: GatewayGenerateOptions): Promise<GatewayAnswer> {
-    const { signal, seedFor, generationKwargs } = options;
+  generate(input: LLMInput, options: GatewayGenerateOptions): Promise<GatewayAnswer> {
+    const { signal, seedFor, generationKwargs, structuredOutput = null, preQuery = false } = options;
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
     const base = this.#options.generationKwargs;
@@ -128,6 +130,8 @@ export class LLMGateway implements AsyncDisposable {
         number: ++this.#callNumber,
         input,
         generationKwargs: generationKwargs === undefined ? base : { ...base, ...generationKwargs },
+        structuredOutput,
+        preQuery,
         seedFor,
         signal,
         resolve,
@@ -212,8 +216,17 @@ export class LLMGateway implements AsyncDisposable {
     call.pool = pool;
     call.sentAtMs = nowMs;
     this.#counts.requests++;
-    const { input, generationKwargs, signal } = call.options;
-    this.#request({ input, endpoint: pool.endpoint, generationKwargs, seed: call.seed, signal }).then(
+    const { input, generationKwargs, structuredOutput, preQuery, signal } = call.options;
+    const { seed } = call;
+    this.#request({
+      input,
+      endpoint: pool.endpoint,
+      generationKwargs,
+      structuredOutput,
+      preQuery,
+      seed,
+      signal,
+    }).then(
       (generation) => this.#answered(call, generation),
       (error: unknown) => this.#failed(call, error),
     );

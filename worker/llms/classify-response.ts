@@ -7,7 +7,7 @@
  */
 import { TidingError } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
-import type { ChatMessage } from "../../shared/task/task.ts";
+import type { LLMInput } from "../../shared/task/task.ts";
 import { quotable, rawResponse } from "./server-text.ts";
 
 export interface ServerResponse {
@@ -20,7 +20,7 @@ export interface ServerResponse {
 export interface ResponseContext {
   readonly endpoint: string;
   readonly model: string | null;
-  readonly input: readonly ChatMessage[];
+  readonly input: LLMInput;
   readonly secrets: readonly string[];
   /** Epoch milliseconds, for a Retry-After that is a date; `Date.now` when absent. */
   readonly now?: () => number;

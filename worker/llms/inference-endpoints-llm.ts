@@ -2,8 +2,7 @@
 import { TidingError } from "../../shared/errors.ts";
 import type { LLMSpec } from "../../shared/spec/job-spec.ts";
 import type { SecretResolver } from "../../shared/spec/loaded-spec.ts";
-import type { ChatMessage, Generation } from "../../shared/task/task.ts";
-import { ChatStream } from "./chat-stream.ts";
+import type { ChatMessage, Generation, LLMInput } from "../../shared/task/task.ts";
 import { classifyResponse } from "./classify-response.ts";
 import type { ResponseContext } from "./classify-response.ts";
 import { endpointAddress } from "./endpoint-address.ts";
@@ -12,12 +11,14 @@ import { HttpClient } from "./http-client.ts";
 import type { HttpAnswer, ProxyEnvironment } from "./http-client.ts";
 import { LLM } from "./llm.ts";
 import type { LLMCall, ServedModel } from "./llm.ts";
-import { chatBody, chatBodyHead, chatFields, invalidAnswer, notJson, readChatAnswer } from "./openai-chat.ts";
-import type { ChatFields } from "./openai-chat.ts";
 import { recogniseByModels, recogniseTgi, unknownServer } from "./recognise-server.ts";
 import type { RecognisedServer, Wanted } from "./recognise-server.ts";
 import { requestHeaders } from "./request-headers.ts";
 import type { RequestHeaders } from "./request-headers.ts";
+import { invalidAnswer, notJson } from "./wires/answer-parts.ts";
+import { openAIChat } from "./wires/openai-chat.ts";
+import { bodyHead } from "./wires/wire.ts";
+import type { Wire } from "./wires/wire.ts";
 
 export interface InferenceEndpointsLLMOptions {
   readonly secret: SecretResolver;
@@ -37,9 +38,14 @@ interface Endpoint {
   readonly client: HttpClient;
   server: RecognisedServer | null;
   recognising: Promise<RecognisedServer> | null;
-  /** The last call's kwargs and what became of them: one object serves nearly all calls. */
-  kwargs: ChatFields | null;
-  bodyHead: string;
+  chat: CachedWire<readonly ChatMessage[]> | null;
+}
+
+/** A wire with the head of its last body: one shape serves nearly all calls. */
+interface CachedWire<Input extends LLMInput> {
+  readonly wire: Wire<Input>;
+  shape: Pick<LLMCall, "generationKwargs" | "structuredOutput"> | null;
+  head: string;
 }
 
 export class InferenceEndpointsLLM extends LLM {
@@ -91,8 +97,7 @@ export class InferenceEndpointsLLM extends LLM {
         client,
         server: null,
         recognising: null,
-        kwargs: null,
-        bodyHead: "",
+        chat: null,
       });
     }
   }
@@ -121,21 +126,27 @@ export class InferenceEndpointsLLM extends LLM {
   override async call(call: LLMCall): Promise<Generation> {
     const endpoint = this.#endpoint(call.endpoint);
     const server = endpoint.server ?? (await this.#recogniseOnce(endpoint));
-    const { address, request, client } = endpoint;
+    if (typeof call.input === "string" || call.preQuery) {
+      throw new TidingError("NOT_BUILT", "Prompts that are rendered here are not built yet.");
+    }
+    const { request, client } = endpoint;
+    endpoint.chat ??= { wire: openAIChat(server, endpoint.address.chatPath), shape: null, head: "" };
+    const { wire } = endpoint.chat;
+    const { stream: isStreamed, request_timeout: timeoutMs } = this.#spec;
     const context = contextFor(endpoint, server.model, call.input);
-    const stream = this.#spec.stream ? new ChatStream(context) : null;
+    const reader = isStreamed ? wire.openStream(context) : null;
     const answer = await client.send({
       method: "POST",
-      path: address.chatPath,
+      path: wire.path(isStreamed),
       headers: request.headers,
-      body: chatBody(this.#bodyHeadFor(endpoint, server, call.generationKwargs), call.input, call.seed),
+      body: wire.body(headFor(endpoint.chat, call, isStreamed), call.input, call.seed),
       signal: call.signal,
-      timeoutMs: this.#spec.request_timeout,
-      reader: stream,
+      timeoutMs,
+      reader,
     });
     if (answer.status !== 200) throw classifyResponse(answer, context);
     // A server that knows no streams answers in one piece.
-    return answer.isStreamed && stream !== null ? stream.end() : readChatAnswer(answer, context);
+    return answer.isStreamed && reader !== null ? reader.end() : wire.read(answer, context);
   }
 
   /** Ends what is in flight. */
@@ -147,15 +158,6 @@ export class InferenceEndpointsLLM extends LLM {
     const endpoint = this.#endpoints.get(name);
     if (endpoint === undefined) throw new TidingError("INTERNAL", `No endpoint ${name} here.`);
     return endpoint;
-  }
-
-  #bodyHeadFor(endpoint: Endpoint, server: RecognisedServer, kwargs: ChatFields): string {
-    if (endpoint.kwargs !== kwargs) {
-      const { requestModel, isTgi } = server;
-      endpoint.bodyHead = chatBodyHead(chatFields(kwargs, { model: requestModel, stream: this.#spec.stream, isTgi }));
-      endpoint.kwargs = kwargs;
-    }
-    return endpoint.bodyHead;
   }
 
   /** For calls before any probe: one of them asks, and all wait for it. */
@@ -174,7 +176,7 @@ export class InferenceEndpointsLLM extends LLM {
     const tgi = info.status === 200 ? recogniseTgi(jsonOf(info), wanted) : null;
     const server = tgi ?? (await this.#recogniseByModels(endpoint, wanted, signal));
     endpoint.server = server;
-    endpoint.kwargs = null;
+    endpoint.chat = null;
     return server;
   }
 
@@ -200,11 +202,16 @@ export class InferenceEndpointsLLM extends LLM {
   }
 }
 
-function contextFor(
-  { address, request }: Endpoint,
-  model: string | null,
-  input: readonly ChatMessage[],
-): ResponseContext {
+function headFor<Input extends LLMInput>(cached: CachedWire<Input>, call: LLMCall, stream: boolean): string {
+  const { generationKwargs, structuredOutput } = call;
+  if (cached.shape?.generationKwargs !== generationKwargs || cached.shape.structuredOutput !== structuredOutput) {
+    cached.head = bodyHead(cached.wire.fields({ generationKwargs, structuredOutput, stream }));
+    cached.shape = { generationKwargs, structuredOutput };
+  }
+  return cached.head;
+}
+
+function contextFor({ address, request }: Endpoint, model: string | null, input: LLMInput): ResponseContext {
   return { endpoint: address.name, model, input, secrets: request.secrets };
 }
 

@@ -4,13 +4,17 @@
  * Slots, routing, retries, circuits and deadlines are the engine's (worker/endpoints/): `call` makes exactly one
  * request and throws a `TidingError` whose code says what came of it. Any other error counts as `LLM_FAILED`.
  */
-import type { ChatMessage, Generation } from "../../shared/task/task.ts";
+import type { Generation, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
 
 export interface LLMCall {
-  readonly input: readonly ChatMessage[];
+  readonly input: LLMInput;
   /** One of `endpoints`. */
   readonly endpoint: string;
   readonly generationKwargs: Readonly<Record<string, unknown>>;
+  /** The form that the answer must have; null for any. What the LLM cannot ask of its server it leaves to the caller's check. */
+  readonly structuredOutput: StructuredOutput | null;
+  /** Magpie: the model is to write the next message of the user. */
+  readonly preQuery: boolean;
   /** 0 to 2^53-1. */
   readonly seed: number;
   /** Aborted when the answer is no longer wanted: the request must end and its slot come free. */

@@ -1,5 +1,5 @@
 /** What of a server's own words may be shown: never a prompt, never a key. */
-import type { ChatMessage } from "../../shared/task/task.ts";
+import type { LLMInput } from "../../shared/task/task.ts";
 
 const MESSAGE_LENGTH = 300;
 const RAW_LENGTH = 65_536;
@@ -7,7 +7,7 @@ const RAW_LENGTH = 65_536;
 const ECHO_LENGTH = 20;
 
 /** The first line of a server's message, cut to 300 characters; empty where it repeats part of the prompt. */
-export function quotable(message: string, input: readonly ChatMessage[], secrets: readonly string[]): string {
+export function quotable(message: string, input: LLMInput, secrets: readonly string[]): string {
   // pydantic (vLLM, SGLang, FastAPI gateways) appends the offending value to its messages.
   const valueAt = message.search(/["']?\binput(_value)?["']?\s*[:=]/);
   const ownWords = valueAt === -1 ? message : message.slice(0, valueAt);
@@ -26,10 +26,11 @@ function withoutSecrets(text: string, secrets: readonly string[]): string {
   return safe;
 }
 
-function echoes(line: string, input: readonly ChatMessage[]): boolean {
+function echoes(line: string, input: LLMInput): boolean {
   // Compared by letters and digits alone, so that quoting and escaping don't hide an echo.
   const said = onlyWords(line.replace(/\\./g, ""));
-  for (const { content } of input) {
+  const contents = typeof input === "string" ? [input] : input.map(({ content }) => content);
+  for (const content of contents) {
     const prompt = onlyWords(typeof content === "string" ? content : JSON.stringify(content ?? ""));
     if (prompt.length < ECHO_LENGTH) {
       if (prompt.length >= 4 && said.includes(prompt)) return true;

@@ -4,7 +4,7 @@ import { renderPreviewRow } from "../../../cli/preview-view.ts";
 
 const look = { width: 60, colour: false, unicode: true };
 const call = {
-  messages: [
+  input: [
     { role: "system", content: "Be brief." },
     { role: "user", content: [{ type: "text", text: "What is 2+2?" }] },
   ],

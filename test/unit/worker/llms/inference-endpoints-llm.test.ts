@@ -18,7 +18,7 @@ function connect(spec: Record<string, unknown>, more: Partial<typeof options> = 
   const llm = new InferenceEndpointsLLM(LLMSpec.parse(spec), { ...options, ...more });
   const [endpoint = ""] = llm.endpoints;
   const call = (signal = never, generationKwargs: Record<string, unknown> = {}) =>
-    llm.call({ input, endpoint, generationKwargs, seed: 11, signal });
+    llm.call({ input, endpoint, generationKwargs, structuredOutput: null, preQuery: false, seed: 11, signal });
   return { llm, endpoint, call, probe: () => llm.probe(endpoint, never), [Symbol.asyncDispose]: () => llm.close() };
 }
 

@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { ErrorCode } from "../../../../shared/errors.ts";
-import { ChatStream } from "../../../../worker/llms/chat-stream.ts";
+import { ChatStream } from "../../../../worker/llms/wires/chat-stream.ts";
 import { classifyResponse } from "../../../../worker/llms/classify-response.ts";
-import { readChatAnswer } from "../../../../worker/llms/openai-chat.ts";
+import { readChatAnswer } from "../../../../worker/llms/wires/chat-answer.ts";
 import { recogniseByModels, recogniseTgi } from "../../../../worker/llms/recognise-server.ts";
 
 const context = {

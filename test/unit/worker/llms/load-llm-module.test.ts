@@ -39,7 +39,8 @@ void test("an object or a function that gives one needs `call` alone; the rest i
   const { llm } = await load("export default { call: async ({ endpoint }) => ({ text: endpoint }) };");
   assert.deepEqual([llm.modelName, llm.endpoints], [`llm-${modules}`, ["local"]]);
   assert.deepEqual(await llm.probe("local", signal), { server: "custom", model: `llm-${modules}`, revision: null });
-  const call = { input: [], endpoint: "here", generationKwargs: {}, seed: 1, signal };
+  const form = { generationKwargs: {}, structuredOutput: null, preQuery: false };
+  const call = { input: [], endpoint: "here", ...form, seed: 1, signal };
   assert.equal((await llm.call(call)).text, "here");
   await llm.close();
   const made = await load("export default (o) => ({ modelName: o.name, call: async () => ({}) });", {

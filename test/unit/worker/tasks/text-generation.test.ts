@@ -3,13 +3,13 @@ import { test } from "node:test";
 import { isTidingError } from "../../../../shared/errors.ts";
 import type { RowValues } from "../../../../shared/rows/row-schema.ts";
 import { StepSpec } from "../../../../shared/spec/job-spec.ts";
-import type { ChatMessage, Task } from "../../../../shared/task/task.ts";
+import type { LLMInput, Task } from "../../../../shared/task/task.ts";
 import { textGeneration } from "../../../../worker/tasks/text-generation.ts";
 
 const taskOf = (spec: object = {}): Task => textGeneration(StepSpec.parse({ task: "text-generation", ...spec }));
 
-async function run(spec: object, row: RowValues): Promise<{ asked: readonly ChatMessage[]; columns: RowValues }> {
-  let asked: readonly ChatMessage[] = [];
+async function run(spec: object, row: RowValues): Promise<{ asked: LLMInput; columns: RowValues }> {
+  let asked: LLMInput = [];
   const columns = await taskOf(spec).run({
     row,
     llm: {

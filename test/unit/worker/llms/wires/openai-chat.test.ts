@@ -1,9 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chatBody, chatBodyHead, chatFields, readChatAnswer } from "../../../../worker/llms/openai-chat.ts";
-import { chatAnswer } from "../../../support/scripted-server.ts";
+import type { RecognisedServer } from "../../../../../worker/llms/recognise-server.ts";
+import { readChatAnswer } from "../../../../../worker/llms/wires/chat-answer.ts";
+import { openAIChat } from "../../../../../worker/llms/wires/openai-chat.ts";
+import { bodyHead, type BodyFields } from "../../../../../worker/llms/wires/wire.ts";
+import { chatAnswer } from "../../../../support/scripted-server.ts";
 
 const context = { endpoint: "http://h", model: "asked/for", input: [], secrets: [] };
+const server: RecognisedServer = { server: "openai", model: "m", revision: null, isTgi: false, requestModel: null };
+const fieldsOf = (
+  generationKwargs: BodyFields,
+  more: Partial<RecognisedServer> & { readonly stream?: boolean } = {},
+) => {
+  const { stream = false, ...others } = more;
+  const shape = { generationKwargs, structuredOutput: null, stream };
+  return openAIChat({ ...server, ...others }, "/v1/chat/completions").fields(shape);
+};
 const read = (body: unknown, type = "application/json") =>
   readChatAnswer(
     { status: 200, headers: { "content-type": type }, text: typeof body === "string" ? body : JSON.stringify(body) },
@@ -21,8 +33,9 @@ void test("known names are translated and unknown ones travel as they are", () =
     top_k: 3,
     chat_template_kwargs: { x: 1 },
   };
-  const fields = chatFields(kwargs, { model: "m", stream: false, isTgi: false });
-  const body: unknown = JSON.parse(chatBody(chatBodyHead(fields), [{ role: "user", content: "hi" }], 2 ** 53 - 1));
+  const head = bodyHead(fieldsOf(kwargs, { requestModel: "m" }));
+  const wire = openAIChat(server, "/");
+  const body: unknown = JSON.parse(wire.body(head, [{ role: "user", content: "hi" }], 2 ** 53 - 1));
   assert.deepEqual(body, {
     model: "m",
     max_tokens: 9,
@@ -36,17 +49,17 @@ void test("known names are translated and unknown ones travel as they are", () =
 });
 
 void test("a body without parameters is JSON as well", () => {
-  assert.deepEqual(JSON.parse(chatBody(chatBodyHead({}), [], 1)), { messages: [], seed: 1 });
+  assert.deepEqual(JSON.parse(openAIChat(server, "/").body(bodyHead({}), [], 1)), { messages: [], seed: 1 });
 });
 
 void test("a stream asks for usage", () => {
-  const fields = chatFields({}, { model: null, stream: true, isTgi: false });
+  const fields = fieldsOf({}, { stream: true });
   assert.deepEqual(fields, { stream: true, stream_options: { include_usage: true } });
 });
 
 void test("top_p 1 is left out for TGI, which refuses it, and kept for others", () => {
-  assert.deepEqual(chatFields({ top_p: 1 }, { model: null, stream: false, isTgi: true }), {});
-  assert.deepEqual(chatFields({ top_p: 1 }, { model: null, stream: false, isTgi: false }), { top_p: 1 });
+  assert.deepEqual(fieldsOf({ top_p: 1 }, { isTgi: true }), {});
+  assert.deepEqual(fieldsOf({ top_p: 1 }), { top_p: 1 });
 });
 
 void test("an answer is read with its usage and model", () => {

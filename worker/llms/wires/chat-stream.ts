@@ -1,12 +1,13 @@
 /** Reads a streamed chat answer: server-sent events in, one `Generation` out. */
 import { createParser } from "eventsource-parser";
-import { TidingError } from "../../shared/errors.ts";
-import type { Generation } from "../../shared/task/task.ts";
-import { classifyInside200 } from "./classify-response.ts";
-import type { ResponseContext } from "./classify-response.ts";
-import type { StreamReader } from "./http-client.ts";
-import { generationOf, invalidAnswer } from "./openai-chat.ts";
-import { rawResponse } from "./server-text.ts";
+import { TidingError } from "../../../shared/errors.ts";
+import type { Generation } from "../../../shared/task/task.ts";
+import { classifyInside200 } from "../classify-response.ts";
+import type { ResponseContext } from "../classify-response.ts";
+import { rawResponse } from "../server-text.ts";
+import { invalidAnswer } from "./answer-parts.ts";
+import { generationOf } from "./chat-answer.ts";
+import type { AnswerStream } from "./wire.ts";
 
 interface ToolCall {
   id?: string;
@@ -36,8 +37,9 @@ interface Chunk {
   readonly model?: unknown;
 }
 
-export class ChatStream implements StreamReader {
+export class ChatStream implements AnswerStream {
   readonly #context: ResponseContext;
+  readonly #onText: ((text: string) => void) | undefined;
   readonly #decoder = new TextDecoder();
   readonly #parser = createParser({ onEvent: ({ data }) => this.#take(data) });
   #content = "";
@@ -51,8 +53,9 @@ export class ChatStream implements StreamReader {
   #isDone = false;
   #error: TidingError | null = null;
 
-  constructor(context: ResponseContext) {
+  constructor(context: ResponseContext, onText?: (text: string) => void) {
     this.#context = context;
+    this.#onText = onText;
   }
 
   push(bytes: Uint8Array): boolean {
@@ -109,7 +112,10 @@ export class ChatStream implements StreamReader {
     if (choice === undefined) return;
     this.#hasChoice = true;
     const { delta } = choice;
-    if (typeof delta?.content === "string") this.#content += delta.content;
+    if (typeof delta?.content === "string" && delta.content !== "") {
+      this.#content += delta.content;
+      this.#onText?.(delta.content);
+    }
     const reasoning = delta?.reasoning ?? delta?.reasoning_content;
     if (typeof reasoning === "string") this.#reasoning += reasoning;
     if (typeof delta?.refusal === "string") this.#refusal = (this.#refusal ?? "") + delta.refusal;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ChatStream } from "../../../../worker/llms/chat-stream.ts";
+import { ChatStream } from "../../../../../worker/llms/wires/chat-stream.ts";
 
 const context = { endpoint: "http://h", model: "m", input: [], secrets: [] };
 const event = (payload: unknown): string => `data: ${JSON.stringify(payload)}\n\n`;

@@ -1,0 +1,41 @@
+/**
+ * A wire: one HTTP dialect of generation. It says what is sent and how the answer reads, and nothing else: connections,
+ * deadlines, slots and retries are the same for all of them.
+ */
+import type { Generation, LLMInput, StructuredOutput } from "../../../shared/task/task.ts";
+import type { ResponseContext, ServerResponse } from "../classify-response.ts";
+import type { StreamReader } from "../http-client.ts";
+
+export type BodyFields = Readonly<Record<string, unknown>>;
+
+/** What settles the fields that many calls have in common. */
+export interface CallShape {
+  readonly generationKwargs: BodyFields;
+  /** Null for an answer in any form. */
+  readonly structuredOutput: StructuredOutput | null;
+  readonly stream: boolean;
+}
+
+export interface Wire<Input extends LLMInput> {
+  /** Where calls are posted, with the query of the base URL. */
+  path(stream: boolean): string;
+  /** The fields that every body of this shape has. Throws `SPEC_INVALID` for what the server cannot do. */
+  fields(shape: CallShape): BodyFields;
+  /** The whole body. `head` is `bodyHead` of `fields`. */
+  body(head: string, input: Input, seed: number): string;
+  /** Reads an answer with status 200. Throws `RESPONSE_INVALID`, or what an error inside it stands for. */
+  read(answer: ServerResponse, context: ResponseContext): Generation;
+  openStream(context: ResponseContext, onText?: (text: string) => void): AnswerStream;
+}
+
+/** Reads one streamed answer: bytes in, texts out as they come, and the whole at the end. */
+export interface AnswerStream extends StreamReader {
+  /** Call once when the stream ended or `push` returned true. Throws `STREAM_TRUNCATED`, or what the server reported. */
+  end(): Generation;
+}
+
+/** The beginning of every body with these fields; serialised once, for it would cost a third of each body's time. */
+export function bodyHead(fields: BodyFields): string {
+  const text = JSON.stringify(fields).slice(0, -1);
+  return text === "{" ? text : `${text},`;
+}
