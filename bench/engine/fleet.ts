@@ -16,8 +16,13 @@ export interface FleetOptions {
   readonly folder: string;
   readonly workers: number;
   readonly onProgress?: (rows: number) => void;
-  /** Called when the job runs, with the broker's address; what it gives is disposed of before the broker is stopped. */
-  readonly watch?: (broker: string) => Promise<AsyncDisposable>;
+  /** Called when the job runs; what it gives is disposed of before the broker is stopped. */
+  readonly watch?: (fleet: RunningFleet) => Promise<AsyncDisposable>;
+}
+
+export interface RunningFleet {
+  readonly broker: string;
+  readonly pids: { readonly coordinator: number; readonly workers: readonly number[]; readonly server: number };
 }
 
 export interface FleetRun {
@@ -46,8 +51,9 @@ export async function runFleet({ spec, folder, workers, onProgress, watch }: Fle
     { spec, folder, broker },
     onProgress === undefined ? {} : { onNote: onProgress },
   );
+  const pids = { coordinator: job.pid, workers: crew.map(({ pid }) => pid), server: server.pid };
   try {
-    await using _watching = (await watch?.(broker)) ?? null;
+    await using _watching = (await watch?.({ broker, pids })) ?? null;
     const finished = await job.done;
     for (const worker of crew) worker.leave();
     const left = await Promise.all(crew.map((worker) => worker.done));

@@ -26,6 +26,7 @@ type FromChild =
   | { readonly type: "failed"; readonly message: string };
 
 export interface MeasuredChild<Result> {
+  readonly pid: number;
   readonly done: Promise<Measured<Result>>;
   /** Asks it to end; `onLeave` in the child hears it. */
   leave(): void;
@@ -57,7 +58,7 @@ export function startMeasured<Task, Result, Note = never>(
     child.kill("SIGKILL");
     await exited;
   };
-  return { done, leave: () => void child.send({ leave: true }), kill };
+  return { pid: child.pid ?? 0, done, leave: () => void child.send({ leave: true }), kill };
 }
 
 /** `startMeasured` to its end. */

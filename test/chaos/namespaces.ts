@@ -1,6 +1,7 @@
 /**
  * A fleet of hosts in network namespaces, with the configuration of deploy/: one worker is cut off from the broker, then
- * the broker from all; the job must end whole by itself. `npm run test:namespaces`, on Linux, as root.
+ * the broker from all; the job must end whole by itself. `npm run test:namespaces -- [--newest] [--gone SECONDS]`, on Linux,
+ * as root. `--gone`: how long the broker is away, 60 by default.
  *
  *   nats, coordinator, client ─── broker's network ─── worker1..3 ─── endpoint's network ─── simulators
  *
@@ -11,6 +12,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { readRequestLog, type RequestLogEntry } from "../../bench/simulator/request-log.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { DEPLOY, passwordOf, PASSWORDS, type Role } from "../support/deployed-nats.ts";
@@ -30,7 +32,9 @@ const CUT = WORKERS[0];
 
 const cli = [process.execPath, fileURLToPath(new URL("../../cli/bin.js", import.meta.url))];
 const faults: string[] = [];
-const version: NatsServerVersion = process.argv.includes("--newest") ? "newest" : "2.9.10";
+const { values } = parseArgs({ options: { newest: { type: "boolean" }, gone: { type: "string", default: "60" } } });
+const version: NatsServerVersion = values.newest === true ? "newest" : "2.9.10";
+const goneMs = Number(values.gone) * 1_000;
 
 if (process.platform !== "linux" || process.getuid?.() !== 0) {
   console.error("test:namespaces makes network namespaces, which needs Linux and root: sudo npm run test:namespaces");
@@ -74,11 +78,11 @@ async function check(netns: Netns): Promise<void> {
 
   const goneAt = Date.now();
   await netns.unplug("nats", "ring");
-  await delay(CUT_MS);
+  await delay(goneMs);
   const thereAt = Date.now();
   const during = (await logs()).flat().filter(({ startMs }) => startMs > goneAt);
   await netns.plug("nats", "ring");
-  tell(`The broker cut off from all for ${seconds(CUT_MS)}: workers asked the endpoint for`, lastAfter(during, goneAt));
+  tell(`The broker cut off from all for ${seconds(goneMs)}: workers asked the endpoint for`, lastAfter(during, goneAt));
   await until("work goes on", async () => (await logs()).flat().some(({ startMs }) => startMs > thereAt));
   tell("  work went on after", firstAfter((await logs()).flat(), thereAt));
 
