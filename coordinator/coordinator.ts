@@ -76,6 +76,8 @@ export class Coordinator {
   #planning: Promise<void> = Promise.resolve();
   #reconciling: Promise<void> = Promise.resolve();
   readonly #bell = new Bell();
+  /** Newest records that the sink had not read when they were looked at, and since when that is known. */
+  readonly #unread = new Map<number, { readonly position: Position; readonly sinceMs: number }>();
   /** The last opening of shards that an earlier run opened. */
   readonly #epochs = new Map<number, number>();
 
@@ -287,6 +289,7 @@ export class Coordinator {
     const dispatched = this.#dispatched.get(shard);
     if (dispatched !== undefined && !dispatched.opened) this.#waitingRows -= dispatched.rows;
     this.#dispatched.delete(shard);
+    this.#unread.delete(shard);
     this.#bell.ring();
   }
 
@@ -325,11 +328,11 @@ export class Coordinator {
     const record = tail === null ? null : decodeCommitRecord(tail.body);
     let epoch = record?.epoch ?? 0;
     if (tail !== null && record !== null) {
-      const received = progress?.received ?? this.#emptyProgress(shard);
+      // As it is now, and not as it was before all that was waited for.
+      const received = this.#sink.progressOf(shard)?.received ?? this.#emptyProgress(shard);
       if (!Bitmap.fromText(record.size, record.done).without(received).isEmpty) {
         // Merely not read yet, most likely; after long enough it never will be.
-        const isRead = this.#sink.hasRead(shard, tail.position);
-        if (!isRead && performance.now() - activeAtMs < MOST_LAG_LEASES * leaseMs) return;
+        if (!this.#sink.hasRead(shard, tail.position) && !this.#liesLongUnread(shard, tail.position)) return;
         // Who slept has read nothing meanwhile, and is about to learn why.
         if (await output.isLost()) return;
         epoch += 1;
@@ -337,8 +340,19 @@ export class Coordinator {
       }
     }
     const input = await rereadShard(source, entry, this.#stopped.signal);
+    // Who completed it meanwhile ended its task: dispatched again it would take a place in the window that nobody frees.
+    if (this.#sink.progressOf(shard)?.isComplete === true) return this.#completed(shard);
     this.#noteDispatched(entry, { afterEpoch: epoch, opened: false });
     await this.#put({ entry, input }, true);
+  }
+
+  /** Not by the shard's last activity: after an outage whoever commits first would be taken for unread since before it. */
+  #liesLongUnread(shard: number, position: Position): boolean {
+    const nowMs = performance.now();
+    const known = this.#unread.get(shard);
+    if (known?.position === position) return nowMs - known.sinceMs >= MOST_LAG_LEASES * this.#options.leaseMs;
+    this.#unread.set(shard, { position, sinceMs: nowMs });
+    return false;
   }
 
   #shapeOf(shard: number) {

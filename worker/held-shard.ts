@@ -23,16 +23,19 @@ export interface FinishedRow {
 
 export class HeldShard {
   readonly message: ShardMessage;
-  readonly claim: Claim;
+  /** The newest delivery of its task. */
+  claim: Claim;
   readonly owner: ShardOwner;
   /** Aborts every row of the shard that is running. */
   readonly abandoned = new AbortController();
-  /** Finished, not yet committed. */
-  finished: FinishedRow[] = [];
-  finishedBytes = 0;
   running = 0;
   /** Flushes of one shard follow one another. */
   flushing: Promise<void> = Promise.resolve();
+  /** Pending while what is finished is committed for the last time, and the shard released. */
+  leaving: Promise<void> | null = null;
+  /** Finished, not yet committed. */
+  #finished: FinishedRow[] = [];
+  #finishedBytes = 0;
   #names: readonly string[];
   #columns: unknown[][];
   #todo: number[];
@@ -62,6 +65,29 @@ export class HeldShard {
     return this.unstarted === 0 && this.running === 0;
   }
 
+  /** About how many bytes wait for their commit. */
+  get finishedBytes(): number {
+    return this.#finishedBytes;
+  }
+
+  get hasFinished(): boolean {
+    return this.#finished.length > 0;
+  }
+
+  /** Keeps what came of a row for the next commit. */
+  finish(position: number, rows: readonly OutputRow[]): void {
+    this.#finished.push({ position, rows });
+    this.#finishedBytes += sizeOf(rows);
+  }
+
+  /** What is to be committed next. */
+  takeFinished(): readonly FinishedRow[] {
+    const finished = this.#finished;
+    this.#finished = [];
+    this.#finishedBytes = 0;
+    return finished;
+  }
+
   next(): UnstartedRow | null {
     const position = this.#todo[this.#next];
     if (position === undefined) return null;
@@ -77,4 +103,17 @@ export class HeldShard {
     if (this.unstarted === 0) this.#columns = [];
     return { position, rowId: this.message.firstRow + position, values, fault };
   }
+}
+
+/** About how many bytes the rows take in a batch; strings are what counts. */
+function sizeOf(rows: readonly OutputRow[]): number {
+  let bytes = 0;
+  for (const { values } of rows) {
+    bytes += 200;
+    for (const name in values) {
+      const value = values[name];
+      bytes += typeof value === "string" ? value.length : value instanceof Uint8Array ? value.byteLength : 16;
+    }
+  }
+  return bytes;
 }

@@ -55,8 +55,11 @@ export class ShardOwner {
   }
 
   /**
-   * Takes the shard from whoever had it; null when it is closed already.
-   * From here on the former owner's next append fails.
+   * Takes the shard from whoever had it; null when it is closed already, or `isStale`. From here on the former owner's
+   * next append fails.
+   *
+   * Whether the right to do so is stale is asked behind the look at the log: what another writes after that look makes
+   * this opening fail, so that nobody is fenced who opened the shard since the right was given.
    */
   static async open(
     log: CommitLog,
@@ -68,12 +71,13 @@ export class ShardOwner {
       readonly runsForeignCode: boolean;
       readonly worker: string;
       readonly signal: AbortSignal;
+      readonly isStale?: () => boolean;
     },
   ): Promise<ShardOwner | null> {
     const tail = await log.tail(shard.job, shard.shard);
     const record = tail === null ? null : decodeCommitRecord(tail.body);
     const opening = nextOpening(record, shard);
-    if (opening.done.isFull) return null;
+    if (opening.done.isFull || shard.isStale?.() === true) return null;
     const owner = new ShardOwner(log, { ...shard, position: tail?.position ?? null }, opening, shard.signal);
     await owner.#append((common) => ({ type: "open", worker: shard.worker, ...common }));
     return owner;
@@ -82,6 +86,13 @@ export class ShardOwner {
   /** Rows committed so far, by this owner and those before it. */
   get done(): Bitmap {
     return this.#done;
+  }
+
+  /** Nobody has written to the shard since. */
+  async isLast(): Promise<boolean> {
+    await this.#chain;
+    const tail = await this.#log.tail(this.#job, this.shard);
+    return tail !== null && decodeCommitRecord(tail.body).nonce === this.#nonce;
   }
 
   /** Commits rows whose batches are stored. */

@@ -2,7 +2,8 @@
  * A worker: claims shards, runs their rows as slots come free, and commits what is finished.
  *
  *   claim ──► open (fences the former owner) ──► rows run ──► flush: batch, record ──► … ──► closed, task done
- *                                                   │ drain: no new rows, grace, flush, release, hand back
+ *                                                   ├ drain: no new rows, grace, flush, release, hand back
+ *                                                   └ lease lost: rows given up, flush, release; or fenced
  *
  * Windows count unstarted rows, not shards: a shard that one straggler keeps open takes no place. Slots are refilled row
  * by row: a row is started whenever fewer than a few calls wait for a slot of the first step's endpoints.
@@ -11,21 +12,21 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { Bell } from "../shared/bell.ts";
 import { asTidingError, isTidingError, TidingError } from "../shared/errors.ts";
-import { decodeShardMessage } from "../shared/protocol/shard-message.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
-import { Bitmap } from "../shared/rows/bitmap.ts";
-import { TransportError, type Claim, type JobKey, type Transport } from "../shared/transport/transport.ts";
+import type { Claim, JobKey, Transport } from "../shared/transport/transport.ts";
 import type { AlikeGuard } from "./alike-guard.ts";
 import { commitRows, type ResultSchema } from "./commit-rows.ts";
 import type { LLMGateway } from "./endpoints/llm-gateway.ts";
-import { HeldShard, type UnstartedRow } from "./held-shard.ts";
+import type { HeldShard, UnstartedRow } from "./held-shard.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { openClaim, settled } from "./open-claim.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { readFault } from "./read-fault.ts";
 import { failedRow, runRow, type OutputRow } from "./row-run.ts";
-import { ShardOwner } from "./shard-owner.ts";
 
 const CLAIM_WAIT_MS = 5_000;
+/** Of a lease, which counts from when a task was asked for: the wait for one must leave most of it. */
+const CLAIM_WAIT_SHARE = 1 / 3;
 /** One record and one encoding per this many bytes; small enough for a broker's message, large enough to be cheap. */
 const FLUSH_BYTES = 512 * 1024;
 /** How long the last commits of a drained worker may take; a store that stays full must not hold it up. */
@@ -47,6 +48,8 @@ export interface WorkerOptions {
   /** Called once, with the error that stops the job. */
   readonly onFault: (error: TidingError) => void;
   readonly onStep?: StepListener | undefined;
+  /** Monotonic milliseconds, which go on while the process sleeps. */
+  readonly now?: () => number;
 }
 
 export class Worker {
@@ -76,10 +79,8 @@ export class Worker {
     // Every commit that waits listens on this one signal.
     setMaxListeners(0, this.#stopping.signal);
     this.#gateways = options.pipeline.steps.flatMap((step) => (step.gateway === null ? [] : [step.gateway]));
-    this.#leases = new LeaseKeeper(options.leaseMs, {
-      lost: (shard) => this.#abandon(shard),
-      regained: () => this.#pump(),
-    });
+    const on = { lost: (shard: HeldShard) => this.#letGo(shard), regained: () => this.#pump() };
+    this.#leases = new LeaseKeeper(options.leaseMs, on, options.now);
     this.#flushTimer = setInterval(() => this.#flushAll(), options.flushIntervalMs);
     for (const gateway of this.#gateways) gateway.onSlotFree(() => this.#pump());
     this.#claiming = this.#claimShards().catch((error: unknown) => this.#fault(error));
@@ -121,7 +122,7 @@ export class Worker {
     for (const shard of this.#held) shard.abandoned.abort(new Error("The worker is stopping."));
     const patience = setTimeout(() => this.#stopping.abort(), COMMIT_PATIENCE_MS);
     await this.#claiming;
-    for (const shard of this.#held) await this.#release(shard);
+    for (const shard of this.#held) await this.#leave(shard, { handsBack: true });
     clearTimeout(patience);
     this.#close();
   }
@@ -143,15 +144,18 @@ export class Worker {
         await this.#bell.heard();
         continue;
       }
+      const askedAt = this.#leases.now();
       const claim = await transport.tasks.claim(job, { waitMs: this.#claimWait(), signal: this.#ending.signal });
-      if (claim !== null) await this.#take(claim);
+      if (claim !== null) await this.#take(claim, askedAt);
       else if (this.#running === 0) this.#releaseHeldBack();
     }
   }
 
   /** Failed rows are held back while the guard is undecided; an idle worker has seen all there is. */
   #claimWait(): number {
-    return this.#options.guard.settled ? CLAIM_WAIT_MS : Math.min(CLAIM_WAIT_MS, this.#options.flushIntervalMs);
+    const { guard, flushIntervalMs, leaseMs } = this.#options;
+    const waitMs = Math.min(CLAIM_WAIT_MS, leaseMs * CLAIM_WAIT_SHARE);
+    return guard.settled ? waitMs : Math.min(waitMs, flushIntervalMs);
   }
 
   #releaseHeldBack(): void {
@@ -160,37 +164,40 @@ export class Worker {
     this.#flushAll();
   }
 
-  async #take(claim: Claim): Promise<void> {
+  /** @param askedAt when the queue was asked, from which the claim's lease counts. */
+  async #take(claim: Claim, askedAt: number): Promise<void> {
+    for (const held of this.#held)
+      if (held.message.shard === claim.shard && (await this.#keeps(held, claim, askedAt))) return;
     const { transport, job, id, runsForeignCode } = this.#options;
-    const message = decodeShardMessage(claim.body);
-    const input = await transport.inputs.get(message.input);
-    if (input === null) {
-      // Gone with a restart; the reconciler sees that nobody works on the shard and puts both again.
-      await settled(claim.done());
-      return;
-    }
-    const only = message.only === null ? null : Bitmap.fromText(message.rows, message.only);
+    const isStale = (): boolean => this.#leases.hasExpired(askedAt);
     const signal = this.#stopping.signal;
-    const place = { job, shard: message.shard, size: message.rows, only, runsForeignCode, worker: id, signal };
-    const owner = await ShardOwner.open(transport.log, place).catch((error: unknown) => {
-      // Another worker, with a delivery of its own, was quicker.
-      if (isTidingError(error) && error.code === "FENCED") return null;
-      throw error;
-    });
-    if (owner === null) {
-      await settled(claim.done());
-      return;
-    }
+    const shard = await openClaim(claim, { transport, job, worker: id, runsForeignCode, signal, isStale });
+    if (shard === null) return;
     this.#options.onStep?.("shard-opened");
-    const shard = new HeldShard(message, claim, owner, input);
     this.#held.add(shard);
-    this.#leases.add(shard);
-    if (owner.opening.alone) {
+    this.#leases.add(shard, askedAt);
+    if (shard.owner.opening.alone) {
       this.#alone = this.#alone
         .then(() => this.#runAlone(shard))
         .catch((error: unknown) => this.#shardFailed(shard, error));
     } else this.#ready.add(shard);
     this.#pump();
+  }
+
+  /**
+   * A task of a shard that is held here: it was put twice, or a broker that died forgot its lease. Opening it would fence
+   * this very worker. False when the shard is another's, or was let go.
+   */
+  async #keeps(held: HeldShard, claim: Claim, askedAt: number): Promise<boolean> {
+    const isOurs = held.leaving === null && (await held.owner.isLast());
+    if (held.leaving !== null) await held.leaving;
+    else if (!isOurs) this.#abandon(held);
+    if (!this.#held.has(held)) return false;
+    if (this.#leases.hasExpired(askedAt)) return true;
+    held.claim = claim;
+    this.#leases.add(held, askedAt);
+    this.#pump();
+    return true;
   }
 
   get #wantsShard(): boolean {
@@ -238,8 +245,7 @@ export class Worker {
       if (this.#options.guard.sees(rows)) this.#fault(failingAlike(rows));
       if (rows[0]?.engine.error_code === null) this.#accepted += 1;
       else this.#failed += 1;
-      shard.finished.push({ position: row.position, rows });
-      shard.finishedBytes += sizeOf(rows);
+      shard.finish(row.position, rows);
     } catch (error) {
       if (!shard.abandoned.signal.aborted) this.#fault(error);
     } finally {
@@ -259,7 +265,8 @@ export class Worker {
   /** A shard whose owners keep dying: one row at a time, so that the row that kills is known by its start record. */
   async #runAlone(shard: HeldShard): Promise<void> {
     const { poison } = shard.owner.opening;
-    const isWanted = (): boolean => this.#held.has(shard) && !this.#ending.signal.aborted;
+    const { signal } = shard.abandoned;
+    const isWanted = (): boolean => this.#held.has(shard) && !signal.aborted && !this.#ending.signal.aborted;
     for (let row = shard.next(); row !== null && isWanted(); row = shard.next()) {
       if (row.position === poison) {
         // Certain, unlike the failures that the guard waits to understand; held back, it would be forgotten.
@@ -271,12 +278,10 @@ export class Worker {
             mend: "Mend the task, then run `tiding retry`.",
           },
         );
-        shard.finished.push({
-          position: row.position,
-          rows: [failedRow(row, { step: "input", error, startedAtMs: Date.now() })],
-        });
+        shard.finish(row.position, [failedRow(row, { step: "input", error, startedAtMs: Date.now() })]);
       } else {
         await shard.owner.start(row.position);
+        if (signal.aborted) return;
         await this.#run(shard, row);
       }
       await this.#flush(shard);
@@ -284,7 +289,7 @@ export class Worker {
   }
 
   #flushAll(): void {
-    for (const shard of this.#held) if (shard.finished.length > 0) void this.#flush(shard);
+    for (const shard of this.#held) if (shard.hasFinished) void this.#flush(shard);
   }
 
   #flush(shard: HeldShard): Promise<void> {
@@ -296,9 +301,7 @@ export class Worker {
 
   async #commitFinished(shard: HeldShard): Promise<void> {
     if (!this.#held.has(shard) || !this.#options.guard.settled) return;
-    const finished = shard.finished;
-    shard.finished = [];
-    shard.finishedBytes = 0;
+    const finished = shard.takeFinished();
     if (finished.length > 0) {
       const { transport, job, schema, onStep } = this.#options;
       const onFull = (change: 1 | -1): void => this.#storeIsFull(change);
@@ -315,16 +318,35 @@ export class Worker {
     if (this.#commitsWaiting === 0) this.#pump();
   }
 
-  async #release(shard: HeldShard): Promise<void> {
+  /**
+   * Another may own the shard by now, or nobody: the log alone knows, and takes from its last owner what it takes from no
+   * other. So what runs stops spending, and what is finished is kept until the broker has said which it is.
+   */
+  #letGo(shard: HeldShard): void {
+    this.#ready.delete(shard);
+    shard.abandoned.abort(new Error("The shard's lease was lost."));
+    // The queue has the task back already, or gives it to another just now: it is not told to hand it out once more.
+    void this.#leave(shard, { handsBack: false });
+    this.#pump();
+  }
+
+  /** Never rejects. */
+  #leave(shard: HeldShard, how: { readonly handsBack: boolean }): Promise<void> {
+    shard.leaving ??= this.#release(shard, how);
+    return shard.leaving;
+  }
+
+  async #release(shard: HeldShard, { handsBack }: { readonly handsBack: boolean }): Promise<void> {
     await this.#flush(shard);
     if (!this.#held.has(shard)) return;
-    this.#forget(shard);
+    this.#leases.remove(shard);
     try {
       await shard.owner.release();
-      await settled(shard.claim.retry(0));
+      if (handsBack) await settled(shard.claim.retry(0));
+      this.#forget(shard);
     } catch (error) {
       // What is committed stays; without a release the opening merely counts as lost.
-      if (!isTidingError(error) || error.code !== "FENCED") this.#fault(error);
+      this.#shardFailed(shard, error);
     }
   }
 
@@ -356,15 +378,6 @@ export class Worker {
   }
 }
 
-/** A task whose end could not be told comes again, and whoever gets it finds in the log what there is to do. */
-async function settled(told: Promise<void>): Promise<void> {
-  try {
-    await told;
-  } catch (error) {
-    if (!(error instanceof TransportError)) throw error;
-  }
-}
-
 function failingAlike(rows: readonly OutputRow[]): TidingError {
   const engine = rows[0]?.engine;
   return new TidingError(
@@ -374,17 +387,4 @@ function failingAlike(rows: readonly OutputRow[]): TidingError {
       mend: "Mend the cause and run the same command again: none of these rows was recorded. `run.stop_after_alike: 0` lets the job go on.",
     },
   );
-}
-
-/** About how many bytes the rows take in a batch; strings are what counts. */
-function sizeOf(rows: readonly OutputRow[]): number {
-  let bytes = 0;
-  for (const { values } of rows) {
-    bytes += 200;
-    for (const name in values) {
-      const value = values[name];
-      bytes += typeof value === "string" ? value.length : value instanceof Uint8Array ? value.byteLength : 16;
-    }
-  }
-  return bytes;
 }

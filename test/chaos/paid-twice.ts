@@ -2,8 +2,9 @@
  * Calls beyond each row's first, and why they were made.
  *
  * A row may be paid for again once for each time that its shard was lost, or released, before the row was committed. A loss
- * has a cause where its owner was killed or slept, or the server was away, between the opening and the loss. What is left
- * is unexplained: the engine paid for something twice without need.
+ * has a cause where its owner was killed or slept, or the server was away, between the opening and the loss; so has a
+ * release, by an owner that lost its lease over that. What is left is unexplained: the engine paid for something twice
+ * without need.
  */
 import type { RequestLogEntry } from "../../bench/simulator/request-log.ts";
 import type { Ownership } from "./shard-history.ts";
@@ -93,13 +94,12 @@ export function countPaidTwice(
 /** Null for an ownership that ended with all rows committed, or not at all. */
 function causeOf({ worker, openedAtMs, end }: Ownership, disturbances: Disturbances): LossCause | null {
   if (end === null || end.how === "closed") return null;
-  if (end.how === "released") return "released";
   if (end.how === "reopened") return "rolled-back";
   const within = ({ fromMs, toMs }: Span): boolean => fromMs <= end.atMs && toMs >= openedAtMs;
   if ((disturbances.diedAtMs(worker) ?? Infinity) <= end.atMs) return "worker-killed";
   if (disturbances.sleeps(worker).some(within)) return "worker-asleep";
   if (disturbances.serverAway.some(within)) return "server-away";
-  return "unexplained";
+  return end.how === "released" ? "released" : "unexplained";
 }
 
 function inWords({ worker, openedAtMs, end, done }: Ownership): string {

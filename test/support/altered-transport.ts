@@ -1,17 +1,22 @@
 /** A transport of which a test replaces single calls; the others go through. */
-import type { BlobStore, CommitLog, Transport } from "../../shared/transport/transport.ts";
+import type { BlobStore, CommitLog, TaskQueue, Transport } from "../../shared/transport/transport.ts";
 
-/** The transport with some calls of its results and its log replaced. */
+/** The transport with some calls of its parts replaced. */
 export function alteredTransport(
   inner: Transport,
-  alter: { results?: (store: BlobStore) => Partial<BlobStore>; log?: (log: CommitLog) => Partial<CommitLog> },
+  alter: {
+    tasks?: (queue: TaskQueue) => Partial<TaskQueue>;
+    inputs?: (store: BlobStore) => Partial<BlobStore>;
+    results?: (store: BlobStore) => Partial<BlobStore>;
+    log?: (log: CommitLog) => Partial<CommitLog>;
+  },
 ): Transport {
-  const { capabilities, tasks, inputs, state } = inner;
+  const { capabilities, state } = inner;
   return {
     capabilities,
-    tasks,
-    inputs,
     state,
+    tasks: { ...bound(inner.tasks), ...alter.tasks?.(inner.tasks) },
+    inputs: { ...bound(inner.inputs), ...alter.inputs?.(inner.inputs) },
     log: { ...bound(inner.log), ...alter.log?.(inner.log) },
     results: { ...bound(inner.results), ...alter.results?.(inner.results) },
     onHealth: (listener) => inner.onHealth(listener),

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { test } from "node:test";
 import { decodeCommitRecord } from "../../../shared/protocol/commit-record.ts";
-import type { CommitLog } from "../../../shared/transport/transport.ts";
+import { TransportError, type CommitLog } from "../../../shared/transport/transport.ts";
 import { alteredTransport } from "../../support/altered-transport.ts";
 import { idsOf, JobWorld, upTo } from "../../support/job-world.ts";
 
@@ -35,4 +35,41 @@ void test("rows whose records are read late are not run again", async () => {
     [],
   );
   assert.equal(world.simulator.stats().answers, 16);
+});
+
+void test("rows that are committed right after an outage, and read a little later, are not run again", async () => {
+  // Longer than the leases for which a record may lie unread.
+  await using world = await JobWorld.open(8, { latency: { distribution: "fixed", medianMs: 4 * FAST.leaseMs } });
+  const written: string[] = [];
+  const isAway = (): boolean => !written.includes("rows");
+  const report = await world.run(world.spec(), {
+    settings: {
+      ...FAST,
+      wrapTransport: (inner) =>
+        alteredTransport(inner, {
+          tasks: (tasks) => ({
+            isPending(job, shard) {
+              if (isAway()) throw new TransportError("unreachable", "The broker is away.");
+              return tasks.isPending(job, shard);
+            },
+          }),
+          log: (log) => ({
+            async append(job, shard, after, body) {
+              const position = await log.append(job, shard, after, body);
+              written.push(decodeCommitRecord(body).type);
+              return position;
+            },
+            async *read(job, from, signal) {
+              for await (const entry of log.read(job, from, signal)) {
+                if (decodeCommitRecord(entry.body).type === "rows") await pause(FAST.leaseMs / 2);
+                yield entry;
+              }
+            },
+          }),
+        }),
+    },
+  });
+  assert.deepEqual(report.rows, { accepted: 8, failed: 0, total: 8 }, JSON.stringify(report.error));
+  assert.ok(!written.includes("reopen"), written.join());
+  assert.equal(world.simulator.stats().answers, 8);
 });

@@ -11,14 +11,19 @@ function request(row: number, outcome = "ok"): RequestLogEntry {
   return { ...common, key: String(row), status: 200, outcome };
 }
 
-function owned(worker: string, [fromMs, toMs]: readonly [number, number], done: readonly number[]): Ownership {
+function owned(
+  worker: string,
+  [fromMs, toMs]: readonly [number, number],
+  done: readonly number[],
+  how: "lost" | "released" = "lost",
+): Ownership {
   const bitmap = new Bitmap(4);
   for (const position of done) bitmap.add(position);
   return {
     worker,
     openedAtMs: fromMs,
     done: bitmap,
-    end: { atMs: toMs, how: done.length === 4 ? "closed" : "lost" },
+    end: { atMs: toMs, how: done.length === 4 ? "closed" : how },
   };
 }
 
@@ -66,6 +71,13 @@ void test("an outage explains the losses that it touches alone", () => {
   const later = count([request(1), request(1)], twoOwners, { serverAway: [{ fromMs: 12, toMs: 14 }] });
   assert.deepEqual(later.byCause, { unexplained: 1 });
   assert.match(later.unexplained.join(), /shard 0: opened by one/);
+});
+
+void test("what a release leaves to be paid again is charged to the outage that it came of, or to the release itself", () => {
+  const owners = [owned("one", [0, 10], [0], "released"), owned("two", [10, 20], [0, 1, 2, 3])];
+  const requests = [request(1, "dropped"), request(1)];
+  assert.deepEqual(count(requests, owners).byCause, { released: 1 });
+  assert.deepEqual(count(requests, owners, { serverAway: [{ fromMs: 2, toMs: 6 }] }).byCause, { "server-away": 1 });
 });
 
 void test("a request about no row is found", () => {
