@@ -2,6 +2,7 @@
 import type { ColumnType } from "../shared/rows/row-schema.ts";
 import type { Task } from "../shared/task/task.ts";
 import type { LLMGateway } from "./endpoints/llm-gateway.ts";
+import type { StepForms } from "./structured/step-forms.ts";
 
 export interface PipelineStep {
   readonly name: string;
@@ -10,6 +11,7 @@ export interface PipelineStep {
   /** Null for a task that calls no LLM. */
   readonly gateway: LLMGateway | null;
   readonly modelName: string;
+  readonly forms: StepForms;
   /** Task input to row column, where the names differ. */
   readonly inputs: Readonly<Record<string, string>>;
   readonly outputs: readonly StepOutput[];

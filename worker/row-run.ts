@@ -6,25 +6,12 @@ import { isTidingError, messageOf, TidingError } from "../shared/errors.ts";
 import { fitValue, MISFIT } from "../shared/rows/infer-type.ts";
 import type { EngineValues } from "../shared/rows/result-batch.ts";
 import type { RowValues } from "../shared/rows/row-schema.ts";
-import { deriveSeed } from "../shared/spec/seed.ts";
-import type { Generation, GenerateOptions, LLMInput, TaskLLM } from "../shared/task/task.ts";
-import type { GatewayAnswer } from "./endpoints/gateway-call.ts";
 import type { Pipeline, PipelineStep } from "./pipeline.ts";
-
-/** Retry rounds are this far apart in the attempts that seeds derive from. */
-const SEEDS_PER_ROUND = 1_000;
+import { seedOf, taskLLM, type CallRecord, type TaskRunOf } from "./task-llm.ts";
 
 export interface OutputRow {
   readonly values: RowValues;
   readonly engine: EngineValues;
-}
-
-/** One call, as the `calls` of a row that made several record it. */
-interface CallRecord {
-  readonly step: string;
-  readonly generation: number;
-  readonly call: number;
-  readonly answer: GatewayAnswer;
 }
 
 interface Variant {
@@ -143,17 +130,6 @@ function stoppersFirst(failures: readonly unknown[]): readonly unknown[] {
   return failures.toSorted((a, b) => rank(a) - rank(b));
 }
 
-interface TaskRunOf {
-  readonly step: PipelineStep;
-  readonly pipeline: Pipeline;
-  readonly rowId: number;
-  readonly values: RowValues;
-  readonly generation: number;
-  readonly signal: AbortSignal;
-  /** Filled as calls are answered. */
-  readonly calls: CallRecord[];
-}
-
 async function runTask(run: TaskRunOf): Promise<RowValues> {
   const { step, signal, generation } = run;
   const row: RowValues = Object.assign({}, run.values);
@@ -161,50 +137,6 @@ async function runTask(run: TaskRunOf): Promise<RowValues> {
   // Call -1 is nobody's, so that a task's own random choices are independent of its answers.
   const seed = seedOf(run, { turn: 0, call: -1, answerAttempt: 0 });
   return takeOutputs(step, await step.task.run({ row, llm: taskLLM(run), signal, seed, generation }));
-}
-
-function seedOf(
-  { step, pipeline, rowId, generation }: TaskRunOf,
-  of: { readonly turn: number; readonly call: number; readonly answerAttempt: number },
-): number {
-  return deriveSeed({
-    jobSeed: pipeline.seed,
-    row: rowId,
-    step: step.index,
-    generation,
-    turn: of.turn,
-    call: of.call,
-    answerAttempt: of.answerAttempt + pipeline.round * SEEDS_PER_ROUND,
-  });
-}
-
-function taskLLM(run: TaskRunOf): TaskLLM {
-  const { step, generation, signal } = run;
-  let nextCall = 0;
-  return {
-    modelName: step.modelName,
-    async generate(input: LLMInput, options: GenerateOptions = {}): Promise<Generation> {
-      if (step.gateway === null) throw withoutLLM(step);
-      const { generationKwargs, structuredOutput, preQuery, turn = 0 } = options;
-      const call = nextCall++;
-      const answer = await step.gateway.generate(input, {
-        generationKwargs,
-        structuredOutput,
-        preQuery,
-        seedFor: (answerAttempt) => seedOf(run, { turn, call, answerAttempt }),
-        signal,
-      });
-      run.calls.push({ step: step.name, generation, call, answer });
-      return answer;
-    },
-  };
-}
-
-function withoutLLM(step: PipelineStep): TidingError {
-  return new TidingError("TASK_INVALID", `Step "${step.name}" calls an LLM but its spec names none.`, {
-    place: `steps.${step.index}`,
-    mend: "Give the step an `llm`.",
-  });
 }
 
 function takeOutputs(step: PipelineStep, returned: unknown): RowValues {
@@ -312,7 +244,7 @@ function engineValues(
     attempts,
     started_at: new Date(calls[0]?.answer.startedAtMs ?? startedAtMs),
     duration_ms: calls.length === 1 && last !== undefined ? last.durationMs : Date.now() - startedAtMs,
-    calls: calls.length > 1 ? calls.map(provenance) : null,
+    calls: calls.length > 1 || calls[0]?.structured?.isRepaired === true ? calls.map(provenance) : null,
     error_code: null,
     error_class: null,
     error_step: null,
@@ -321,7 +253,7 @@ function engineValues(
   };
 }
 
-function provenance({ step, generation, call, answer }: CallRecord) {
+function provenance({ step, generation, call, answer, structured }: CallRecord) {
   return {
     step,
     generation,
@@ -334,5 +266,7 @@ function provenance({ step, generation, call, answer }: CallRecord) {
     output_tokens: answer.outputTokens,
     finish_reason: answer.finishReason,
     duration_ms: answer.durationMs,
+    ...(structured !== undefined && structured.asking > 0 ? { asking: structured.asking } : {}),
+    ...(structured?.isRepaired === true ? { repaired: true } : {}),
   };
 }

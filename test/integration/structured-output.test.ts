@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { test } from "node:test";
+import type { RowValues } from "../../shared/rows/row-schema.ts";
+import { JobWorld } from "../support/job-world.ts";
+import { chatAnswer, sendJson, startScriptedServer, tgi } from "../support/scripted-server.ts";
+import type { ScriptedServer } from "../support/scripted-server.ts";
+
+const schema = {
+  type: "object",
+  properties: { name: { type: "string" }, age: { type: "integer", minimum: 0 } },
+  required: ["name", "age"],
+  additionalProperties: false,
+};
+const ADA = '{"name":"Ada","age":36}';
+
+/** A TGI whose answers follow from the question and how often it was asked; a text ending in … is cut. */
+function startModel(answerTo: (question: string, asking: number) => string): Promise<ScriptedServer> {
+  const asked = new Map<string, number>();
+  return startScriptedServer(
+    tgi(({ body }, response) => {
+      const messages = body.messages as { role: string; content: string }[];
+      const question = messages.find(({ role }) => role === "user")?.content ?? "";
+      const asking = asked.get(question) ?? 0;
+      asked.set(question, asking + 1);
+      const content = answerTo(question, asking);
+      const message = { role: "assistant", content };
+      const finish = content.endsWith("…") ? "length" : "stop";
+      sendJson(response, chatAnswer(content, { choices: [{ index: 0, message, finish_reason: finish }] }));
+    }),
+  );
+}
+
+/** Rows as they lie in the dataset. */
+async function rowsOf(world: JobWorld, kind: "data" | "failed" = "data"): Promise<readonly RowValues[]> {
+  return (await world.rows(kind)) as unknown as readonly RowValues[];
+}
+
+function tidingOf(row: RowValues | undefined): RowValues {
+  return (row?.["tiding"] ?? assert.fail("there is no such row")) as RowValues;
+}
+
+function chats(server: ScriptedServer) {
+  return server.requests.filter(({ method }) => method === "POST");
+}
+
+const ANSWERS: readonly ((asking: number) => string)[] = [
+  () => '{ "name": "Ada", "age": 36 }',
+  () => `Here you are:\n\`\`\`json\n${ADA}\n\`\`\``,
+  () => "{'name': 'Ada', 'age': 36,}",
+  (asking) => (asking === 0 ? '{"name":"Ada","age":"36"}' : ADA),
+  () => '{"name":"Ad…',
+  () => '{"name":"always wrong"}',
+];
+
+void test("answers are checked, repaired and asked for again; what stays wrong fails with its reason and its last answer", async () => {
+  await using world = await JobWorld.open(ANSWERS.length);
+  await using model = await startModel(
+    (question, asking) => ANSWERS[Number(/\d+/.exec(question)?.[0])]?.(asking) ?? "?",
+  );
+  const llm = { base_url: model.url, structured_output: { schema } };
+  const report = await world.run(world.spec({ step: { task: "structured-generation" }, llm }));
+
+  assert.deepEqual(report.rows, { accepted: 4, failed: 2, total: 6 });
+  assert.deepEqual([report.run.calls.answers, report.run.calls.cutByLength], [9, 1]);
+  assert.deepEqual(
+    report.failures.map(({ code, rows, example }) => [code, rows, example.includes("always")]),
+    [
+      ["ANSWER_CUT", 1, false],
+      ["ANSWER_MISFIT", 1, false],
+    ],
+  );
+
+  const rows = await rowsOf(world);
+  const [fine, fenced, near, again] = rows.map(({ tiding }) => tiding as RowValues);
+  for (const row of rows) {
+    assert.deepEqual([row["generation"], row["structured"]], [ADA, { name: "Ada", age: 36n }]);
+  }
+  assert.equal(fine?.["calls"], null);
+  for (const repaired of [fenced, near]) {
+    const [call, ...others] = JSON.parse(String(repaired?.["calls"])) as RowValues[];
+    assert.deepEqual([call?.["repaired"], call?.["output_tokens"], others], [true, 3, []]);
+  }
+  const calls = JSON.parse(String(again?.["calls"])) as RowValues[];
+  assert.deepEqual(
+    calls.map(({ call, asking, repaired, output_tokens }) => [call, asking, repaired, output_tokens]),
+    [
+      [0, undefined, undefined, 3],
+      [0, 1, undefined, 3],
+    ],
+  );
+  assert.deepEqual([again?.["output_tokens"], again?.["attempts"]], [6n, 2]);
+
+  const failed = (await rowsOf(world, "failed")).map(({ tiding }) => tiding as RowValues);
+  assert.deepEqual(
+    failed.map(({ code, raw_response, output_tokens, attempts }) => [code, raw_response, output_tokens, attempts]),
+    [
+      ["ANSWER_CUT", '{"name":"Ad…', 3n, 1],
+      ["ANSWER_MISFIT", '{"name":"always wrong"}', 9n, 3],
+    ],
+  );
+  assert.match(String(failed[1]?.["message"]), /asked 3 times.*must have required property 'age' \(#\/required\)/);
+});
+
+void test("each asking has a seed of its own, which the row records, and the same on every run", async () => {
+  const seeds: number[][] = [];
+  for (let run = 0; run < 2; run++) {
+    await using world = await JobWorld.open(1);
+    await using model = await startModel((_question, asking) => (asking < 3 ? "no JSON" : ADA));
+    const llm = { base_url: model.url, structured_output: { schema } };
+    await world.run(world.spec({ step: { task: "structured-generation", structured_retries: 3 }, llm }));
+    const [row] = await rowsOf(world);
+    const calls = JSON.parse(String(tidingOf(row)["calls"])) as { seed: number }[];
+    const sent = chats(model).map(({ body }) => body.seed as number);
+    assert.deepEqual(
+      calls.map(({ seed }) => seed),
+      sent,
+    );
+    assert.equal(new Set(sent).size, 4);
+    seeds.push(sent);
+  }
+  assert.deepEqual(seeds[0], seeds[1]);
+});
+
+void test("rows bring forms of their own, and one whose form is none fails without a call", async () => {
+  await using world = await JobWorld.open(0);
+  const rows = [
+    {
+      question: "an age",
+      structured_output: JSON.stringify({ type: "object", properties: { age: { type: "integer" } } }),
+    },
+    { question: "a word", structured_output: JSON.stringify({ format: "regex", schema: "yes|no" }) },
+    { question: "the step's", structured_output: null },
+    { question: "none", structured_output: '{"type":"intger"}' },
+  ];
+  await writeFile(path.join(world.folder, "rows.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  const answers: Record<string, string> = { "an age": '{"age": 5}', "a word": "yes\n", "the step's": ADA };
+  await using model = await startModel((question) => answers[question] ?? "unexpected");
+  const llm = { base_url: model.url, structured_output: { schema } };
+  const report = await world.run(world.spec({ step: { task: "structured-generation" }, llm }));
+
+  assert.deepEqual(report.rows, { accepted: 3, failed: 1, total: 4 });
+  assert.equal(chats(model).length, 3);
+  assert.deepEqual(
+    (await rowsOf(world)).map(({ generation, structured = null }) => [generation, structured]),
+    [
+      ['{"age":5}', null],
+      ["yes", null],
+      [ADA, { name: "Ada", age: 36n }],
+    ],
+  );
+  const [failed] = await rowsOf(world, "failed");
+  assert.match(
+    String(tidingOf(failed)["message"]),
+    /^`structured_output\.schema\.type` is no valid JSON Schema: it must be equal to one of/,
+  );
+});
+
+void test("text-generation's answers are checked by llm.structured_output too, and those that fit cost one call", async () => {
+  await using world = await JobWorld.open(2);
+  await using model = await startModel((_question, asking) => (asking === 0 ? "perhaps" : "no"));
+  const llm = { base_url: model.url, structured_output: { schema: "yes|no" } };
+  const report = await world.run(world.spec({ llm }));
+  assert.deepEqual([report.rows.accepted, report.run.calls.answers], [2, 4]);
+  assert.deepEqual(
+    (await rowsOf(world)).map(({ generation }) => generation),
+    ["no", "no"],
+  );
+});
+
+void test("a task of one's own gets the parsed value, may ask for another form, or for none", async () => {
+  await using world = await JobWorld.open(1);
+  const task = `
+    const form = { format: "regex", schema: "[0-9]+" };
+    export default {
+      inputs: ["question"],
+      outputs: { age: "int64", number: "string", free: "string" },
+      async run({ row, llm }) {
+        const own = await llm.generate([{ role: "user", content: "own" }]);
+        const other = await llm.generate([{ role: "user", content: "other" }], { structuredOutput: form });
+        const free = await llm.generate([{ role: "user", content: "free" }], { structuredOutput: null });
+        return { age: own.value.age, number: other.value, free: free.text + String(free.value) };
+      },
+    };`;
+  await writeFile(path.join(world.folder, "task.ts"), task);
+  const answers: Record<string, string> = { own: ADA, other: "12", free: "as it likes" };
+  await using model = await startModel((question) => answers[question] ?? "unexpected");
+  const llm = { base_url: model.url, structured_output: { schema } };
+  const report = await world.run(world.spec({ steps: [{ task: "./task.ts", llm }] }));
+  assert.deepEqual(report.rows, { accepted: 1, failed: 0, total: 1 });
+  const [row] = await rowsOf(world);
+  assert.deepEqual([row?.["age"], row?.["number"], row?.["free"]], [36n, "12", "as it likesundefined"]);
+});
+
+void test("two steps whose llm differs in the form alone share its slots", async () => {
+  await using world = await JobWorld.open(12);
+  let inFlight = 0;
+  let most = 0;
+  await using model = await startScriptedServer(
+    tgi((_request, response) => {
+      most = Math.max(most, ++inFlight);
+      setTimeout(() => {
+        inFlight--;
+        sendJson(response, chatAnswer("yes"));
+      }, 5);
+    }),
+  );
+  const stepOf = (name: string, regex: string) => ({
+    task: "text-generation",
+    columns: { instruction: "question" },
+    rename: { generation: name, model_name: `${name}_model` },
+    llm: { base_url: model.url, slots: 2, structured_output: { schema: regex } },
+  });
+  const report = await world.run(world.spec({ steps: [stepOf("a", "yes|no"), stepOf("b", "[a-z]+")] }));
+  assert.equal(report.rows.accepted, 12);
+  assert.ok(most <= 2, `${most} requests at once for 2 slots`);
+});
+
+void test("a schema that is none stops the job before a request is sent", async () => {
+  await using world = await JobWorld.open(1);
+  await using model = await startModel(() => ADA);
+  const llm = { base_url: model.url, structured_output: { schema: { type: "object", propertys: {} } } };
+  assert.throws(
+    () => world.run(world.spec({ llm })),
+    /`steps\.0\.llm\.structured_output\.schema` holds the keyword "propertys", which nothing checks\./,
+  );
+  assert.equal(model.requests.length, 0);
+});
