@@ -1,6 +1,7 @@
 /** The steps of a job that a coordinator made known, opened where this worker is. */
 import { TidingError } from "../shared/errors.ts";
 import type { JobRecord } from "../shared/protocol/job-record.ts";
+import type { StepCode } from "../shared/protocol/step-code.ts";
 import { specFromObject } from "../shared/spec/load-spec.ts";
 import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
 import { openSteps, type OpenSteps } from "./open-steps.ts";
@@ -13,6 +14,17 @@ export interface Surroundings {
   /** Where the paths of modules start, in place of the coordinator's folder. */
   readonly folder?: string | undefined;
 }
+
+const bringModule = "Bring the coordinator's copy of the module and its imports here.";
+const MISMATCHES = {
+  taskCode: { what: "task module", mend: bringModule },
+  llmCode: { what: "LLM module", mend: bringModule },
+  chatTemplate: {
+    what: "chat template",
+    mend: "Bring the coordinator's tokenizer files here, or pin their revision: tokenizer_id: org/name@revision.",
+  },
+} as const satisfies Record<keyof StepCode, { readonly what: string; readonly mend: string }>;
+const KINDS = ["taskCode", "llmCode", "chatTemplate"] as const satisfies (keyof StepCode)[];
 
 /** Throws `CODE_MISMATCH`, and as `openSteps` does. */
 export async function openRecorded(
@@ -31,17 +43,13 @@ export async function openRecorded(
 }
 
 function refuseOtherCode(record: Recorded, steps: OpenSteps, folder: string): void {
-  for (const [index, { taskCode, llmCode }] of steps.code.entries()) {
-    const expected = record.code[index];
-    if (expected?.taskCode === taskCode && expected.llmCode === llmCode) continue;
-    const what = expected?.taskCode === taskCode ? "LLM" : "task";
-    throw new TidingError(
-      "CODE_MISMATCH",
-      `The ${what} module of step ${index} is not the one that the job began with.`,
-      {
-        place: folder,
-        mend: "Bring the coordinator's copy of the module and its imports here.",
-      },
-    );
+  for (const [index, code] of steps.code.entries()) {
+    const kind = KINDS.find((each) => record.code[index]?.[each] !== code[each]);
+    if (kind === undefined) continue;
+    const { what, mend } = MISMATCHES[kind];
+    throw new TidingError("CODE_MISMATCH", `The ${what} of step ${index} is not the one that the job began with.`, {
+      place: folder,
+      mend,
+    });
   }
 }

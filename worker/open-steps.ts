@@ -1,5 +1,6 @@
 /** A job's steps, opened where they run: tasks loaded, LLMs with their gateways, and the columns between them resolved. */
 import { TidingError } from "../shared/errors.ts";
+import type { StepCode } from "../shared/protocol/step-code.ts";
 import type { Column, RowSchema } from "../shared/rows/row-schema.ts";
 import type { JobSpec, LLMSpec } from "../shared/spec/job-spec.ts";
 import type { LoadedSpec, SecretResolver } from "../shared/spec/loaded-spec.ts";
@@ -10,13 +11,17 @@ import { LLMGateway } from "./endpoints/llm-gateway.ts";
 import { InferenceEndpointsLLM, type InferenceEndpointsLLMOptions } from "./llms/inference-endpoints-llm.ts";
 import type { LLM, ServedModel } from "./llms/llm.ts";
 import { loadLLMModule } from "./llms/load-llm-module.ts";
+import { openPromptRenderer } from "./llms/prompts/open-prompt-renderer.ts";
+import type { PromptRenderer } from "./llms/prompts/prompt-renderer.ts";
 import type { Pipeline, PipelineStep } from "./pipeline.ts";
+import { StepForms } from "./structured/step-forms.ts";
 import { loadTask, type LoadedTask } from "./tasks/load-task.ts";
 
 interface StepLLM {
   readonly llm: LLM;
   readonly gateway: LLMGateway;
   readonly codeHash: string | null;
+  readonly chatTemplate: string | null;
 }
 
 export class OpenSteps implements AsyncDisposable {
@@ -46,11 +51,12 @@ export class OpenSteps implements AsyncDisposable {
     return [...new Set(this.#llms.flatMap((llm) => (llm === null ? [] : [llm.gateway])))];
   }
 
-  /** Hashes of the code that the job runs beside Tiding's own, one entry a step. */
-  get code(): readonly { readonly taskCode: string | null; readonly llmCode: string | null }[] {
+  /** One entry a step. */
+  get code(): readonly StepCode[] {
     return this.#tasks.map((task, index) => ({
       taskCode: task.codeHash,
       llmCode: this.#llms[index]?.codeHash ?? null,
+      chatTemplate: this.#llms[index]?.chatTemplate ?? null,
     }));
   }
 
@@ -82,6 +88,7 @@ export class OpenSteps implements AsyncDisposable {
         task: loaded.task,
         gateway: llm?.gateway ?? null,
         modelName: step.llm?.model_display_name ?? llm?.llm.modelName ?? "",
+        forms: new StepForms(step.llm?.structured_output ?? null, step.structured_retries),
         inputs: Object.fromEntries(Object.entries(resolved.inputs).filter(([input, column]) => input !== column)),
         outputs: resolved.outputs,
         numGenerations: step.num_generations,
@@ -144,7 +151,9 @@ export async function openSteps(
   const llms = await Promise.all(
     spec.steps.map((step, index): Promise<StepLLM | null> => {
       if (step.llm === undefined) return Promise.resolve(null);
-      const key = JSON.stringify(step.llm);
+      // What form an answer must have goes with the call.
+      const { structured_output: _, ...server } = step.llm;
+      const key = JSON.stringify(server);
       const llm = shared.get(key) ?? at(`steps.${index}.llm`, openLLM(step.llm, loaded, { secret, environment }));
       shared.set(key, llm);
       return llm;
@@ -166,7 +175,8 @@ async function openLLM(
       mend: "Write InferenceEndpointsLLM, or the path of a module: ./my-llm.ts.",
     });
   }
-  const llm = custom?.llm ?? new InferenceEndpointsLLM(spec, { secret, environment });
+  const renderer = custom === null ? await openRenderer(spec, { folder, environment }) : null;
+  const llm = custom?.llm ?? new InferenceEndpointsLLM(spec, { secret, environment, renderer });
   const gateway = new LLMGateway({
     llm,
     slots: spec.slots,
@@ -175,7 +185,17 @@ async function openLLM(
     failOnLength: spec.fail_on_length,
     generationKwargs: spec.generation_kwargs,
   });
-  return { llm, gateway, codeHash: custom?.codeHash ?? null };
+  return { llm, gateway, codeHash: custom?.codeHash ?? null, chatTemplate: renderer?.revision ?? null };
+}
+
+/** Null where the server renders prompts. */
+async function openRenderer(
+  { tokenizer_id: tokenizerId, magpie_pre_query_template: preQueryTemplate }: LLMSpec,
+  { folder, environment }: Pick<LoadedSpec, "folder"> & Pick<InferenceEndpointsLLMOptions, "environment">,
+): Promise<PromptRenderer | null> {
+  return tokenizerId === undefined
+    ? null
+    : await openPromptRenderer({ tokenizerId, preQueryTemplate: preQueryTemplate ?? null, folder, environment });
 }
 
 /** Puts the step in front of the place that an error names. */

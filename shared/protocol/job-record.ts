@@ -6,11 +6,10 @@ import { z } from "zod";
 import { ColumnTypeSpec } from "../spec/job-spec.ts";
 import type { JobKey } from "../transport/transport.ts";
 import { decodeMessage, encodeMessage } from "./message.ts";
+import { StepCodeSchema } from "./step-code.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
 export const JOB_RECORDS = "job.";
-
-const Hash = z.string().nullable();
 
 const JobRecordSchema = z.strictObject({
   version: z.literal(PROTOCOL_VERSION),
@@ -25,8 +24,8 @@ const JobRecordSchema = z.strictObject({
   /** Where relative paths in the spec start, on the coordinator's machine. */
   folder: z.string(),
   inputColumns: z.array(z.strictObject({ name: z.string(), type: ColumnTypeSpec })),
-  /** The code that the job runs beside Tiding's own, one entry a step: a worker that has other code is refused. */
-  code: z.array(z.strictObject({ taskCode: Hash, llmCode: Hash })),
+  /** One entry a step: a worker that has other code, or another chat template, is refused. */
+  code: z.array(StepCodeSchema),
   /** Retry round, 0 for the first run. */
   round: z.int().nonnegative(),
   /** Rows have succeeded: rows that all fail alike from here on do not stop the job. */

@@ -5,12 +5,11 @@
 import { z } from "zod";
 import { ColumnTypeSpec } from "../spec/job-spec.ts";
 import { decodeMessage, encodeMessage } from "./message.ts";
+import { StepCodeSchema } from "./step-code.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
 export const PROBES = "probe.";
 export const PROBE_ANSWERS = "probed.";
-
-const Hash = z.string().nullable();
 
 const ProbeSchema = z.strictObject({
   version: z.literal(PROTOCOL_VERSION),
@@ -18,7 +17,7 @@ const ProbeSchema = z.strictObject({
   spec: z.record(z.string(), z.unknown()),
   folder: z.string(),
   inputColumns: z.array(z.strictObject({ name: z.string(), type: ColumnTypeSpec })),
-  code: z.array(z.strictObject({ taskCode: Hash, llmCode: Hash })),
+  code: z.array(StepCodeSchema),
 });
 
 const ProbeAnswerSchema = z.strictObject({

@@ -16,12 +16,27 @@ export interface ServerResponse {
   readonly text: string;
 }
 
+/** What a wire expects of a server, in words. */
+export interface WireService {
+  /** "OpenAI chat" */
+  readonly name: string;
+  /** What to do where the server has no such route, as a sentence. */
+  readonly mend: string;
+}
+
+export const OPENAI_CHAT: WireService = {
+  name: "OpenAI chat",
+  mend: "See that base_url ends before or at /v1, and that the server speaks the OpenAI API.",
+};
+
 /** What the request was, for messages that neither repeat it nor a key. */
 export interface ResponseContext {
   readonly endpoint: string;
   readonly model: string | null;
   readonly input: LLMInput;
   readonly secrets: readonly string[];
+  /** Of the wire that was tried; OpenAI chat when absent. */
+  readonly service?: WireService;
   /** Epoch milliseconds, for a Retry-After that is a date; `Date.now` when absent. */
   readonly now?: () => number;
 }
@@ -110,11 +125,11 @@ interface Findings {
 }
 
 function errorFor(code: ErrorCode, findings: Findings, context: ResponseContext): TidingError {
-  const { endpoint, model, input, secrets } = context;
+  const { endpoint, model, input, secrets, service = OPENAI_CHAT } = context;
   const { status, retryAfterMs, text } = findings;
   // Answers to a wrong key like to repeat part of it.
   const quoted = status === 401 ? "" : quotable(findings.fields.message, input, secrets);
-  const [lead, mend] = wording(code, { endpoint, model, target: redirectTarget(findings.location) });
+  const [lead, mend] = wording(code, { endpoint, model, service, target: redirectTarget(findings.location) });
   return new TidingError(code, `${lead} (${status})${quoted === "" ? "." : `: ${quoted}`}`, {
     place: endpoint,
     details: { status },
@@ -127,10 +142,14 @@ function errorFor(code: ErrorCode, findings: Findings, context: ResponseContext)
 interface Names {
   readonly endpoint: string;
   readonly model: string | null;
+  readonly service: WireService;
   readonly target: string | null;
 }
 
-function wording(code: ErrorCode, { endpoint, model, target }: Names): readonly [lead: string, mend: string | null] {
+function wording(
+  code: ErrorCode,
+  { endpoint, model, service, target }: Names,
+): readonly [lead: string, mend: string | null] {
   switch (code) {
     case "QUOTA_EXHAUSTED":
       return [
@@ -161,10 +180,7 @@ function wording(code: ErrorCode, { endpoint, model, target }: Names): readonly 
     case "WRONG_SERVICE":
       if (target !== null)
         return [`${endpoint} redirects to ${target}`, "Use the address that it redirects to as base_url."];
-      return [
-        `${endpoint} has no OpenAI chat route`,
-        "See that base_url ends before or at /v1, and that the server speaks the OpenAI API.",
-      ];
+      return [`${endpoint} has no ${service.name} route`, service.mend];
     case "REQUEST_REJECTED":
       return [`${endpoint} rejected the request`, null];
     case "RESPONSE_INVALID":

@@ -1,14 +1,38 @@
 /**
- * What a server says of itself, as pure functions: TGI by `/info`, the others by `/v1/models`.
+ * What a server says of itself, as pure functions: TGI by `/info`, the others by `/v1/models`. Who asks is
+ * `ask-server.ts`.
  *
- * Sources: TGI router v3.3 (`server.rs`, `validation.rs`); `owned_by` of vLLM, SGLang and llama.cpp's server.
+ * Sources: TGI router v3.3 (`server.rs`, `validation.rs`); `owned_by` of vLLM, SGLang and llama.cpp's server; their
+ * context as `max_model_len` (vLLM and SGLang, `ModelCard`) and `meta.n_ctx` (llama.cpp).
  */
 import { TidingError } from "../../shared/errors.ts";
 import type { ServedModel } from "./llm.ts";
 
+/**
+ * `openai` is a gateway, or any other server that lists its models; `container` an endpoint container that answers
+ * `POST /` with `inputs`; `unknown` says nothing of itself.
+ */
+export type ServerKind = "tgi" | "vllm" | "sglang" | "llamacpp" | "openai" | "container" | "unknown";
+
+/** Null is for what a server does not say, and for what it does not limit. */
+export interface ServerLimits {
+  /** Requests that are worked on at a time: TGI refuses more, the others let them wait. */
+  readonly maxConcurrentRequests: number | null;
+  /** Tokens of a prompt. */
+  readonly maxInputTokens: number | null;
+  /** Tokens of a prompt and its answer together: the context that the server was started with. */
+  readonly maxTotalTokens: number | null;
+  /** Stop sequences of one request. */
+  readonly maxStopSequences: number | null;
+}
+
 /** A server and how to ask it. */
 export interface RecognisedServer extends ServedModel {
+  readonly server: ServerKind;
   readonly isTgi: boolean;
+  /** Of the server's program, where it has been asked; no part of what is served, so that an update changes no job. */
+  readonly version: string | null;
+  readonly limits: ServerLimits;
   /** The `model` of requests; null leaves it out. */
   readonly requestModel: string | null;
 }
@@ -19,6 +43,13 @@ export interface Wanted {
   readonly modelId: string | undefined;
   readonly generationKwargs: Readonly<Record<string, unknown>>;
 }
+
+const NO_LIMITS: ServerLimits = {
+  maxConcurrentRequests: null,
+  maxInputTokens: null,
+  maxTotalTokens: null,
+  maxStopSequences: null,
+};
 
 const TGI_IGNORES = [
   "top_k",
@@ -69,10 +100,18 @@ export function recogniseTgi(info: unknown, { endpoint, modelId, generationKwarg
   return {
     server: "tgi",
     model,
-    revision: typeof info["model_sha"] === "string" ? info["model_sha"] : null,
+    revision: textOf(info["model_sha"]),
     ...(most === null ? {} : { maxConcurrentRequests: most }),
     advice,
     isTgi: true,
+    version: textOf(info["version"]),
+    limits: {
+      maxConcurrentRequests: most,
+      // Releases before 2.0 say max_input_length.
+      maxInputTokens: numberOf(info["max_input_tokens"]) ?? numberOf(info["max_input_length"]),
+      maxTotalTokens: mostTokens,
+      maxStopSequences: mostStops,
+    },
     requestModel: modelId === undefined || modelId === model ? "tgi" : modelId,
   };
 }
@@ -95,13 +134,16 @@ export function recogniseByModels(list: unknown, { endpoint, modelId }: Wanted):
   const owner = String(chosen["owned_by"]);
   const name = String(chosen["id"]);
   const root = chosen["root"];
+  const meta = isRecord(chosen["meta"]) ? chosen["meta"] : {};
   return {
-    server: ["vllm", "sglang", "llamacpp"].includes(owner) ? owner : "openai",
+    server: isOwner(owner) ? owner : "openai",
     model: modelId ?? name,
     // Under a served name of one's own, vLLM and SGLang say here which model it stands for.
     revision: typeof root === "string" && root !== name ? root : null,
     isTgi: false,
     requestModel: modelId ?? name,
+    version: null,
+    limits: { ...NO_LIMITS, maxTotalTokens: numberOf(chosen["max_model_len"]) ?? numberOf(meta["n_ctx"]) },
   };
 }
 
@@ -113,7 +155,14 @@ export function unknownServer(modelId: string | undefined): RecognisedServer {
     revision: null,
     isTgi: false,
     requestModel: modelId ?? null,
+    version: null,
+    limits: NO_LIMITS,
   };
+}
+
+/** The servers that sign their list of models. */
+function isOwner(owner: string): owner is "vllm" | "sglang" | "llamacpp" {
+  return ["vllm", "sglang", "llamacpp"].includes(owner);
 }
 
 function answersTo({ id, aliases }: Record<string, unknown>, modelId: string): boolean {
@@ -129,10 +178,14 @@ function onlyBase(models: readonly Record<string, unknown>[]): Record<string, un
   return bases.length === 1 ? bases[0] : undefined;
 }
 
-function numberOf(value: unknown): number | null {
+export function numberOf(value: unknown): number | null {
   return typeof value === "number" ? value : null;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -17,6 +17,15 @@ export function invalidAnswer(
   });
 }
 
+/** The JSON of an answer. Throws `RESPONSE_INVALID`. */
+export function parsedAnswer(response: ServerResponse, context: ResponseContext): unknown {
+  try {
+    return JSON.parse(response.text);
+  } catch (error) {
+    throw invalidAnswer(notJson(response), response.text, { context, cause: error });
+  }
+}
+
 /** What came in place of JSON, in words. */
 export function notJson({ headers, text }: ServerResponse): string {
   if (text.trim() === "") return "an empty answer";

@@ -4,7 +4,7 @@ import type { Generation } from "../../../shared/task/task.ts";
 import { classifyInside200 } from "../classify-response.ts";
 import type { ResponseContext, ServerResponse } from "../classify-response.ts";
 import { rawResponse } from "../server-text.ts";
-import { finishReasonOf, invalidAnswer, notJson, tokens } from "./answer-parts.ts";
+import { finishReasonOf, invalidAnswer, parsedAnswer, tokens } from "./answer-parts.ts";
 
 /** A message of an answer, or the sum of a stream's deltas. */
 export interface ChatMessageFields {
@@ -24,12 +24,7 @@ interface ChatAnswer {
 /** Reads an answer with status 200. Throws `RESPONSE_INVALID`, or what an `error` inside it stands for. */
 export function readChatAnswer(response: ServerResponse, context: ResponseContext): Generation {
   const { text } = response;
-  let answer: ChatAnswer | null;
-  try {
-    answer = JSON.parse(text) as ChatAnswer | null;
-  } catch (error) {
-    throw invalidAnswer(notJson(response), text, { context, cause: error });
-  }
+  const answer = parsedAnswer(response, context) as ChatAnswer | null;
   const choice = answer?.choices?.[0];
   const message = choice?.message;
   if (typeof message !== "object" || message === null) {

@@ -1,13 +1,8 @@
-/** Reads a streamed chat answer: server-sent events in, one `Generation` out. */
-import { createParser } from "eventsource-parser";
-import { TidingError } from "../../../shared/errors.ts";
+/** Reads a streamed chat answer. */
 import type { Generation } from "../../../shared/task/task.ts";
-import { classifyInside200 } from "../classify-response.ts";
-import type { ResponseContext } from "../classify-response.ts";
-import { rawResponse } from "../server-text.ts";
 import { invalidAnswer } from "./answer-parts.ts";
 import { generationOf } from "./chat-answer.ts";
-import type { AnswerStream } from "./wire.ts";
+import { EventStream } from "./event-stream.ts";
 
 interface ToolCall {
   id?: string;
@@ -37,12 +32,7 @@ interface Chunk {
   readonly model?: unknown;
 }
 
-export class ChatStream implements AnswerStream {
-  readonly #context: ResponseContext;
-  readonly #onText: ((text: string) => void) | undefined;
-  readonly #decoder = new TextDecoder();
-  readonly #parser = createParser({ onEvent: ({ data }) => this.#take(data) });
-  #content = "";
+export class ChatStream extends EventStream<Chunk> {
   #reasoning = "";
   #refusal: string | null = null;
   readonly #toolCalls: ToolCall[] = [];
@@ -50,72 +40,31 @@ export class ChatStream implements AnswerStream {
   #usage: unknown = null;
   #model: unknown = null;
   #hasChoice = false;
-  #isDone = false;
-  #error: TidingError | null = null;
 
-  constructor(context: ResponseContext, onText?: (text: string) => void) {
-    this.#context = context;
-    this.#onText = onText;
+  protected override get isComplete(): boolean {
+    return this.#finish !== null;
   }
 
-  push(bytes: Uint8Array): boolean {
-    this.#parser.feed(this.#decoder.decode(bytes, { stream: true }));
-    return this.#isDone || this.#error !== null;
-  }
-
-  /** Call once when the stream ended or `push` returned true. Throws `STREAM_TRUNCATED`, or what the server reported. */
-  end(): Generation {
-    // Some servers leave out the blank line after the last event.
-    if (!this.#isDone) this.#parser.feed("\n\n");
-    if (this.#error !== null) throw this.#error;
-    if (!this.#isDone && this.#finish === null) throw this.truncated();
-    if (!this.#hasChoice) throw invalidAnswer("a stream without choices", "", { context: this.#context });
+  protected override generation(): Generation {
+    if (!this.#hasChoice) throw invalidAnswer("a stream without choices", "", { context: this.context });
     const message = {
-      content: this.#content,
+      content: this.text,
       reasoning: this.#reasoning,
       refusal: this.#refusal,
       tool_calls: this.#toolCalls,
     };
-    const parts = { message, finish: this.#finish, usage: this.#usage, model: this.#model, raw: this.#content };
-    return generationOf(parts, this.#context);
+    const parts = { message, finish: this.#finish, usage: this.#usage, model: this.#model, raw: this.text };
+    return generationOf(parts, this.context);
   }
 
-  /** The error for a stream that ended before its answer did. */
-  truncated(cause?: unknown): TidingError {
-    const { endpoint, secrets } = this.#context;
-    return new TidingError("STREAM_TRUNCATED", `The stream from ${endpoint} ended before the answer did.`, {
-      place: endpoint,
-      details: { characters: this.#content.length },
-      rawResponse: rawResponse(this.#content, secrets),
-      cause,
-    });
-  }
-
-  #take(data: string): void {
-    if (this.#isDone || this.#error !== null) return;
-    if (data === "[DONE]") {
-      this.#isDone = true;
-      return;
-    }
-    let chunk: Chunk | null;
-    try {
-      chunk = JSON.parse(data) as Chunk | null;
-    } catch (error) {
-      this.#error = invalidAnswer("a stream event that is not JSON", data, { context: this.#context, cause: error });
-      return;
-    }
-    this.#error = classifyInside200(chunk, data, this.#context);
-    if (chunk === null || this.#error !== null) return;
+  protected override take(chunk: Chunk): void {
     if (chunk.usage !== undefined && chunk.usage !== null) this.#usage = chunk.usage;
     this.#model ??= chunk.model ?? null;
     const choice = chunk.choices?.[0];
     if (choice === undefined) return;
     this.#hasChoice = true;
     const { delta } = choice;
-    if (typeof delta?.content === "string" && delta.content !== "") {
-      this.#content += delta.content;
-      this.#onText?.(delta.content);
-    }
+    if (typeof delta?.content === "string") this.add(delta.content);
     const reasoning = delta?.reasoning ?? delta?.reasoning_content;
     if (typeof reasoning === "string") this.#reasoning += reasoning;
     if (typeof delta?.refusal === "string") this.#refusal = (this.#refusal ?? "") + delta.refusal;

@@ -3,7 +3,7 @@
  * deadlines, slots and retries are the same for all of them.
  */
 import type { Generation, LLMInput, StructuredOutput } from "../../../shared/task/task.ts";
-import type { ResponseContext, ServerResponse } from "../classify-response.ts";
+import type { ResponseContext, ServerResponse, WireService } from "../classify-response.ts";
 import type { StreamReader } from "../http-client.ts";
 
 export type BodyFields = Readonly<Record<string, unknown>>;
@@ -17,15 +17,27 @@ export interface CallShape {
 }
 
 export interface Wire<Input extends LLMInput> {
+  /** For the message about a server that does not speak it. */
+  readonly service: WireService;
   /** Where calls are posted, with the query of the base URL. */
   path(stream: boolean): string;
-  /** The fields that every body of this shape has. Throws `SPEC_INVALID` for what the server cannot do. */
-  fields(shape: CallShape): BodyFields;
-  /** The whole body. `head` is `bodyHead` of `fields`. */
+  /** The text that every body of this shape begins with. Throws `SPEC_INVALID` for what the server cannot do. */
+  head(shape: CallShape): string;
+  /** The whole body. */
   body(head: string, input: Input, seed: number): string;
   /** Reads an answer with status 200. Throws `RESPONSE_INVALID`, or what an error inside it stands for. */
-  read(answer: ServerResponse, context: ResponseContext): Generation;
+  read(answer: ServerResponse, context: ResponseContext, shape: CallShape): Generation;
   openStream(context: ResponseContext, onText?: (text: string) => void): AnswerStream;
+}
+
+/** A wire for prompts that are rendered before they are sent. */
+export interface PromptWire extends Wire<string> {
+  /** The server puts the tokenizer's BOS before the prompt whatever the request says: one in the prompt would be the second. */
+  readonly addsSpecialTokens: boolean;
+  /** Most stop sequences of a request. */
+  readonly maxStopSequences: number;
+  /** What the user should know of these parameters before the job starts, as sentences. */
+  advice(generationKwargs: BodyFields): readonly string[];
 }
 
 /** Reads one streamed answer: bytes in, texts out as they come, and the whole at the end. */
@@ -34,7 +46,7 @@ export interface AnswerStream extends StreamReader {
   end(): Generation;
 }
 
-/** The beginning of every body with these fields; serialised once, for it would cost a third of each body's time. */
+/** The beginning of every object with these fields; serialised once, for it would cost a third of each body's time. */
 export function bodyHead(fields: BodyFields): string {
   const text = JSON.stringify(fields).slice(0, -1);
   return text === "{" ? text : `${text},`;

@@ -1,4 +1,8 @@
-/** Bodies of llama.cpp's server as it sent them (xllamacpp 2026.10.11549): SmolLM2-135M-Instruct, two aliases, 1,024 tokens of context. */
+/**
+ * Bodies of llama.cpp's server as it sent them (xllamacpp 2026.10.11549, started by test/real/serve_model.py):
+ * SmolLM2-135M-Instruct, two aliases, 4 requests at a time, 1,024 tokens of context each. `props.json` is `GET /props` with
+ * the folder of the model's file changed.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

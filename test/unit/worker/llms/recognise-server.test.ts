@@ -79,3 +79,27 @@ void test("a provider behind the model's name is no part of the listing", () => 
     "org/m:together",
   );
 });
+
+void test("TGI says its version and limits in one answer, older releases by the older name", () => {
+  const server = recogniseTgi(TGI_INFO, wanted());
+  assert.equal(server?.version, "3.3.7");
+  assert.deepEqual(server?.limits, {
+    maxConcurrentRequests: 128,
+    maxInputTokens: 4095,
+    maxTotalTokens: 4096,
+    maxStopSequences: 4,
+  });
+  const { max_input_tokens, ...others } = TGI_INFO;
+  const older = recogniseTgi({ ...others, max_input_length: max_input_tokens }, wanted());
+  assert.equal(older?.limits.maxInputTokens, 4095);
+});
+
+void test("a list tells the context of vLLM, SGLang and llama.cpp, and no version", () => {
+  const contextOf = (model: Record<string, unknown>) => {
+    const server = recogniseByModels(listing({ id: "m", ...model }), wanted());
+    return [server?.limits.maxTotalTokens, server?.version];
+  };
+  assert.deepEqual(contextOf({ owned_by: "vllm", max_model_len: 8096 }), [8096, null]);
+  assert.deepEqual(contextOf({ owned_by: "llamacpp", meta: { n_ctx: 1024 } }), [1024, null]);
+  assert.deepEqual(contextOf({ owned_by: "org" }), [null, null]);
+});

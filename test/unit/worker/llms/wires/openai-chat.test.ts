@@ -1,21 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { unknownServer } from "../../../../../worker/llms/recognise-server.ts";
 import type { RecognisedServer } from "../../../../../worker/llms/recognise-server.ts";
 import { readChatAnswer } from "../../../../../worker/llms/wires/chat-answer.ts";
 import { openAIChat } from "../../../../../worker/llms/wires/openai-chat.ts";
-import { bodyHead, type BodyFields } from "../../../../../worker/llms/wires/wire.ts";
+import type { BodyFields } from "../../../../../worker/llms/wires/wire.ts";
 import { chatAnswer } from "../../../../support/scripted-server.ts";
 
 const context = { endpoint: "http://h", model: "asked/for", input: [], secrets: [] };
-const server: RecognisedServer = { server: "openai", model: "m", revision: null, isTgi: false, requestModel: null };
+const server: RecognisedServer = { ...unknownServer(undefined), server: "openai", model: "m" };
 const fieldsOf = (
   generationKwargs: BodyFields,
   more: Partial<RecognisedServer> & { readonly stream?: boolean } = {},
 ) => {
   const { stream = false, ...others } = more;
-  const shape = { generationKwargs, structuredOutput: null, stream };
-  return openAIChat({ ...server, ...others }, "/v1/chat/completions").fields(shape);
+  const wire = openAIChat({ ...server, ...others }, "/v1/chat/completions");
+  const head = wire.head({ generationKwargs, structuredOutput: null, stream });
+  const { messages: _messages, seed: _seed, ...fields } = JSON.parse(wire.body(head, [], 0)) as Record<string, unknown>;
+  return fields;
 };
+const plain = { generationKwargs: {}, structuredOutput: null, stream: false };
 const read = (body: unknown, type = "application/json") =>
   readChatAnswer(
     { status: 200, headers: { "content-type": type }, text: typeof body === "string" ? body : JSON.stringify(body) },
@@ -33,8 +37,8 @@ void test("known names are translated and unknown ones travel as they are", () =
     top_k: 3,
     chat_template_kwargs: { x: 1 },
   };
-  const head = bodyHead(fieldsOf(kwargs, { requestModel: "m" }));
-  const wire = openAIChat(server, "/");
+  const wire = openAIChat({ ...server, requestModel: "m" }, "/");
+  const head = wire.head({ ...plain, generationKwargs: kwargs });
   const body: unknown = JSON.parse(wire.body(head, [{ role: "user", content: "hi" }], 2 ** 53 - 1));
   assert.deepEqual(body, {
     model: "m",
@@ -49,7 +53,8 @@ void test("known names are translated and unknown ones travel as they are", () =
 });
 
 void test("a body without parameters is JSON as well", () => {
-  assert.deepEqual(JSON.parse(openAIChat(server, "/").body(bodyHead({}), [], 1)), { messages: [], seed: 1 });
+  const wire = openAIChat(server, "/");
+  assert.deepEqual(JSON.parse(wire.body(wire.head(plain), [], 1)), { messages: [], seed: 1 });
 });
 
 void test("a stream asks for usage", () => {
