@@ -32,17 +32,25 @@ const signatures: readonly (readonly [string, RegExp])[] = [
 /** zstd in node:zlib, which came with Node 22.15. Its stream stops after a file's first frame, so only this is used. */
 const native = zlib as unknown as { readonly zstdDecompressSync?: (input: Uint8Array) => Uint8Array };
 
+/** So many bytes tell what a file is compressed with. */
+export const HEAD_BYTES = 8;
+
+/** What a file that begins so is compressed with, read here or not; null where it is not compressed. */
+export function signatureOf(head: Buffer): string | null {
+  const hex = head.toString("hex");
+  return signatures.find(([, signature]) => signature.test(hex))?.[0] ?? null;
+}
+
 /** What a file is compressed with. Throws INPUT_UNREADABLE for a compression that is not read here. */
 export async function compressionOf(path: string): Promise<Compression> {
-  const head = Buffer.alloc(8);
+  const head = Buffer.alloc(HEAD_BYTES);
   try {
     await using file = await open(path);
     await file.read(head, 0, head.length, 0);
   } catch (error) {
     throw readFailure(error, path, "Check that the file is there and may be read.");
   }
-  const hex = head.toString("hex");
-  const found = signatures.find(([, signature]) => signature.test(hex))?.[0] ?? "none";
+  const found = signatureOf(head) ?? "none";
   if (found === "none" || found === "gzip" || found === "zstd") return found;
   throw new TidingError("INPUT_UNREADABLE", `The input is compressed with ${found}, which is not read here.`, {
     place: path,

@@ -15,9 +15,10 @@ const byName = new Intl.Collator("en", { numeric: true });
 
 /**
  * The files that a path, a glob or a list of them names: a glob's by name, the entries' in the order given. A file that
- * several entries name is read once, in its first place. Throws INPUT_MISSING and INPUT_UNREADABLE.
+ * several entries name is read once, in its first place. None for an input whose rows are generated, which has no path.
+ * Throws INPUT_MISSING and INPUT_UNREADABLE.
  */
-export async function findInputFiles(path: string | readonly string[], folder: string): Promise<InputFile[]> {
+export async function findInputFiles(path: string | readonly string[] = [], folder: string): Promise<InputFile[]> {
   const paths = new Set<string>();
   for (const entry of typeof path === "string" ? [path] : path) {
     for (const found of await resolveEntry(entry, folder)) paths.add(found);

@@ -18,8 +18,9 @@ import { readTextHead } from "./text-check.ts";
 /** Most bytes of one line; a file without line ends must not fill the memory. */
 const MAX_LINE_BYTES = 67_108_864;
 const CHUNK_ROWS = 256;
-const SAMPLE_ROWS = 1_000;
-const SAMPLE_BYTES = 4_000_000;
+/** Types are inferred from so many rows or bytes, whichever come first. */
+export const SAMPLE_ROWS = 1_000;
+export const SAMPLE_BYTES = 4_000_000;
 
 export function jsonlFormat(): InputFormat {
   return {

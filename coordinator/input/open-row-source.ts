@@ -2,6 +2,7 @@
 import { TidingError } from "../../shared/errors.ts";
 import type { RowSchema } from "../../shared/rows/row-schema.ts";
 import type { InputSpec } from "../../shared/spec/job-spec.ts";
+import { generatedRows } from "./generated-rows.ts";
 import { findInputFiles } from "./input-files.ts";
 import type { FileRow, InputFormat } from "./input-format.ts";
 import { RowShape } from "./row-shape.ts";
@@ -24,6 +25,7 @@ export interface OpenRowSourceOptions {
  * first row that cannot be read.
  */
 export async function openRowSource(input: InputSpec, options: OpenRowSourceOptions): Promise<RowSource> {
+  if (input.generate !== undefined) return generatedRows();
   const files = await findInputFiles(input.path, options.folder);
   const format = await openFormat(formatName(input, files), input);
   const columns = shapeColumns(input, { found: await format.columns(files), format, frozen: options.schema });

@@ -1,22 +1,30 @@
 /** What the schema cannot say: keys that need or exclude each other. */
 import { isTidingError, messageOf } from "../errors.ts";
+import { compileForm } from "../structured/compile-form.ts";
 import { compileTemplate } from "../task/template.ts";
+import { magpieProblems, templateProblems } from "./check-magpie.ts";
 import type { JobSpec, LLMSpec, StepSpec } from "./job-spec.ts";
+import { MAGPIE_TASKS } from "./magpie-settings.ts";
 import { isModulePath } from "./module-path.ts";
 import { nearestName } from "./nearest-name.ts";
 import { keyName } from "./spec-problem.ts";
 import type { KeyPath, SpecProblem } from "./spec-problem.ts";
+import { standardInputProblems } from "./standard-input.ts";
 
-const BUILT_IN_TASKS = ["text-generation"];
+const BUILT_IN_TASKS = ["text-generation", "structured-generation", ...MAGPIE_TASKS];
 const BUILT_IN_LLMS = ["InferenceEndpointsLLM"];
 const SECRET_HEADER = /authorization|api[-_]?key|token|secret|cookie/i;
 
 /** Checks a spec that has passed the schema. */
 export function specProblems(spec: JobSpec): SpecProblem[] {
-  return spec.steps.flatMap((step, index) => {
+  const ofSteps = spec.steps.flatMap((step, index) => {
     const path = ["steps", index];
-    return [...taskProblems(step, path), ...(step.llm === undefined ? [] : llmProblems(step.llm, [...path, "llm"]))];
+    const problems = [...taskProblems(step, path), ...magpieProblems(spec, step, index)];
+    if (step.llm === undefined) return problems;
+    const llmPath = [...path, "llm"];
+    return [...problems, ...llmProblems(step.llm, llmPath), ...templateProblems(step.llm, step.task, llmPath)];
   });
+  return [...standardInputProblems(spec.input), ...ofSteps];
 }
 
 function taskProblems(step: StepSpec, path: KeyPath): SpecProblem[] {
@@ -25,18 +33,23 @@ function taskProblems(step: StepSpec, path: KeyPath): SpecProblem[] {
     problems.push({ path: [...path, key], what: `\`${keyName([...path, key])}\` ${what}`, mend });
   };
   if (isModulePath(step.task)) {
-    for (const key of ["template", "system_prompt"] as const) {
-      if (step[key] !== undefined)
-        refuse(key, "is for the task text-generation only.", "Hand it to your task under `options`.");
-    }
+    const mend = "Hand it to your task under `options`.";
+    if (step.template !== undefined) refuse("template", "is for text-generation and structured-generation only.", mend);
+    if (step.system_prompt !== undefined) refuse("system_prompt", "is for the built-in tasks only.", mend);
     if (step.reasoning)
-      refuse("reasoning", "is for the task text-generation only.", "Return the column from your task.");
+      refuse(
+        "reasoning",
+        "is for text-generation and structured-generation only.",
+        "Return the column from your task.",
+      );
     return problems;
   }
   if (!BUILT_IN_TASKS.includes(step.task)) {
     const near = nearestName(step.task, BUILT_IN_TASKS);
     const mend =
-      near === null ? "Write text-generation, or the path of a module: ./my-task.ts." : `Did you mean \`${near}\`?`;
+      near === null
+        ? `Write one of ${BUILT_IN_TASKS.join(", ")}, or the path of a module: ./my-task.ts.`
+        : `Did you mean \`${near}\`?`;
     refuse("task", `names no task: ${JSON.stringify(step.task)}.`, mend);
     return problems;
   }
@@ -80,6 +93,8 @@ function llmProblems(llm: LLMSpec, path: KeyPath): SpecProblem[] {
       refuse(["options"], "is for a custom LLM only.", "Give the model's parameters as `generation_kwargs`.");
     }
   }
+  const form = llm.structured_output === undefined ? null : compileForm(llm.structured_output);
+  if (form !== null && "what" in form) refuse(["structured_output", ...form.path], form.what, form.mend);
   for (const [index, url] of [llm.base_url ?? []].flat().entries()) {
     const { protocol, username, password } = new URL(url);
     const keys = Array.isArray(llm.base_url) ? ["base_url", index] : ["base_url"];

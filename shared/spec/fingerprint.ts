@@ -6,8 +6,10 @@
  */
 import { createHash } from "node:crypto";
 import path from "node:path";
+import type { StepCode } from "../protocol/step-code.ts";
 import type { RowSchema } from "../rows/row-schema.ts";
 import type { JobSpec, StepSpec } from "./job-spec.ts";
+import { isMagpie, magpieSettings } from "./magpie-settings.ts";
 import { isModulePath } from "./module-path.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -20,14 +22,10 @@ export interface FingerprintFacts {
   readonly inputFiles: readonly { readonly path: string; readonly bytes: number; readonly sample: string }[];
   readonly inputSchema: RowSchema;
   /** One for each step. */
-  readonly steps: readonly {
-    /** Null for a built-in task. */
-    readonly taskCode: string | null;
-    /** Null for a built-in LLM class. */
-    readonly llmCode: string | null;
+  readonly steps: readonly (StepCode & {
     /** As probed, from each endpoint that answered; empty for a step without LLM. */
     readonly servedModels: readonly { readonly model: string; readonly revision: string | null }[];
-  }[];
+  })[];
 }
 
 /** The document of a job. */
@@ -41,6 +39,8 @@ export function fingerprintDocument(facts: FingerprintFacts): FingerprintDocumen
         bytes: file.bytes,
         sample: file.sample,
       })),
+      // How many is a limit.
+      generated: input.generate === undefined ? undefined : true,
       columns: facts.inputSchema.map(({ name, type }) => ({ name, type })),
       format: input.format,
       selection: input.columns,
@@ -55,17 +55,20 @@ export function fingerprintDocument(facts: FingerprintFacts): FingerprintDocumen
 }
 
 function stepDocument(step: StepSpec, facts: FingerprintFacts["steps"][number] | undefined): object {
-  const { task, name: _, llm, ...settings } = step;
+  // Asking again decides which rows fail, as attempts do, and not what an answer is.
+  const { task, name: _, num_rows: _rows, structured_retries: _retries, llm, ...settings } = step;
   const served = facts?.servedModels ?? [];
   const revisions = (model: string) => served.filter((entry) => entry.model === model).map(({ revision }) => revision);
   return {
     ...settings,
+    ...(isMagpie(task) ? magpieDocument(step) : {}),
     // A module counts by its code: it may move.
     task: isModulePath(task) ? "module" : task,
     task_code: facts?.taskCode ?? undefined,
     llm: llm && {
       class: llm.class !== undefined && isModulePath(llm.class) ? "module" : (llm.class ?? "InferenceEndpointsLLM"),
       code: facts?.llmCode ?? undefined,
+      chat_template: facts?.chatTemplate ?? undefined,
       // One entry for a model, however many endpoints serve it; servers that name no revision do not add one.
       models:
         served.length > 0
@@ -76,9 +79,29 @@ function stepDocument(step: StepSpec, facts: FingerprintFacts["steps"][number] |
           : [{ model: llm.model_id, revisions: [] }],
       model_display_name: llm.model_display_name,
       generation_kwargs: llm.generation_kwargs,
+      structured_output: llm.structured_output && {
+        format: llm.structured_output.format,
+        // As text: constrained decoding writes properties in the schema's order, which a document does not keep.
+        schema: JSON.stringify(llm.structured_output.schema),
+      },
       fail_on_length: llm.fail_on_length,
+      // A folder may move: where prompts are rendered by Tiding, what they are rendered with counts.
+      ...(typeof facts?.chatTemplate === "string"
+        ? {}
+        : { tokenizer_id: llm.tokenizer_id, magpie_pre_query_template: llm.magpie_pre_query_template }),
       options: llm.options,
     },
+  };
+}
+
+/** With defaults filled in: to write one out changes nothing. */
+function magpieDocument(step: StepSpec): object {
+  const { turns, endsWithUser, includesSystemPrompt, onlyInstruction } = magpieSettings(step);
+  return {
+    n_turns: turns,
+    end_with_user: endsWithUser,
+    include_system_prompt: includesSystemPrompt,
+    only_instruction: onlyInstruction,
   };
 }
 

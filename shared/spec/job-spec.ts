@@ -6,6 +6,9 @@
  */
 import { z } from "zod";
 import type { ColumnType } from "../rows/row-schema.ts";
+import { canonicalForm } from "../structured/written-form.ts";
+import type { ZodSchema } from "./zod-schema.ts";
+import { MAGPIE_LLM_KEYS, MAGPIE_STEP_KEYS, SystemPrompts } from "./magpie-keys.ts";
 
 const durationUnits = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -49,9 +52,16 @@ const Columns = z.union([z.array(z.string()).min(1), z.record(z.string(), z.stri
 export const InputSpec = z.strictObject({
   path: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
     .describe(
-      "A file, a glob, or a list of them, relative to the spec's folder. Read in the order given; a glob by name.",
+      "A file, a glob, or a list of them, relative to the spec's folder. Read in the order given; a glob by name. `-` is standard input.",
     ),
+  generate: z
+    .strictObject({
+      rows: z.int().nonnegative().describe("How many. Raising it later extends the job."),
+    })
+    .optional()
+    .describe("In place of `path`: rows without columns, for tasks that read none."),
   format: z
     .enum(["jsonl", "csv", "parquet", "arrow"])
     .optional()
@@ -105,6 +115,29 @@ export const GenerationKwargs = z
   })
   .describe("Sent with every request. Names that are not known here travel to the server as they are.");
 
+/** Zod schemas are gone once a spec is validated: `zod-schema.ts`. */
+const WrittenSchema = z.union([z.string().min(1), z.record(z.string(), z.unknown())]) as unknown as z.ZodType<
+  string | Record<string, unknown>,
+  string | Record<string, unknown> | ZodSchema
+>;
+
+const StructuredOutputSpec = z
+  .strictObject({
+    format: z
+      .enum(["json", "regex"])
+      .optional()
+      .describe("Told by `schema` when absent: a map, or JSON text of one, is a JSON Schema; other text is a regex."),
+    schema: WrittenSchema.describe(
+      "A JSON Schema (draft 2020-12), as a map or JSON text; in a TypeScript spec also of zod 4. Or a regex.",
+    ),
+  })
+  .transform((written, context) => {
+    const form = canonicalForm(written);
+    if (!("expected" in form)) return form;
+    context.addIssue({ code: "custom", path: [form.key], message: form.expected });
+    return z.NEVER;
+  });
+
 export const LLMSpec = z.strictObject({
   class: z
     .string()
@@ -125,6 +158,9 @@ export const LLMSpec = z.strictObject({
     .describe("Further request headers; values may hold ${VARIABLE}. Never stored."),
   slots: z.int().positive().max(100_000).default(64).describe("Requests in flight to each endpoint."),
   generation_kwargs: GenerationKwargs.prefault({}),
+  structured_output: StructuredOutputSpec.optional().describe(
+    "The form of every answer: asked of the server where it can, and checked here.",
+  ),
   stream: z
     .boolean()
     .default(false)
@@ -135,12 +171,18 @@ export const LLMSpec = z.strictObject({
     .boolean()
     .default(false)
     .describe("Make a row fail when its answer was cut by the token limit. Otherwise it is marked and counted."),
+  ...MAGPIE_LLM_KEYS,
   options: z.record(z.string(), z.unknown()).optional().describe("Handed to a custom LLM as it is."),
 });
 export type LLMSpec = z.output<typeof LLMSpec>;
 
 export const StepSpec = z.strictObject({
-  task: z.string().min(1).describe("`text-generation`, or a module with a task of your own: ./my-task.ts"),
+  task: z
+    .string()
+    .min(1)
+    .describe(
+      "`text-generation`, `structured-generation`, `magpie`, `magpie-generator`, or a module with a task of your own: ./my-task.ts",
+    ),
   name: z.string().min(1).optional().describe("Name of the step in messages; the task's when absent."),
   columns: z
     .record(z.string(), z.string())
@@ -150,16 +192,29 @@ export const StepSpec = z.strictObject({
     .record(z.string(), z.string())
     .optional()
     .describe("New names for the task's output columns: task column: output column."),
-  system_prompt: z.string().optional().describe("text-generation: the system prompt for rows that have none."),
+  system_prompt: SystemPrompts.optional().describe(
+    "The system prompt for rows that have none. For Magpie also a list, or a map of names, of which each row draws one; with weights as `name: [text, weight]` or `name: { prompt: text, weight: 0.5 }`.",
+  ),
   template: z
     .string()
     .optional()
-    .describe("text-generation: a Jinja template over the row's columns that makes the instruction."),
+    .describe(
+      "A Jinja template over the row's columns that makes the instruction (text-generation, structured-generation).",
+    ),
   reasoning: z
     .boolean()
     .default(false)
-    .describe("text-generation: add the column `reasoning`, for servers that keep it apart from the answer."),
+    .describe(
+      "Add the column `reasoning`, for servers that keep it apart from the answer (text-generation, structured-generation).",
+    ),
+  ...MAGPIE_STEP_KEYS,
   options: z.record(z.string(), z.unknown()).optional().describe("Handed to a task of your own as it is."),
+  structured_retries: z
+    .int()
+    .nonnegative()
+    .max(20)
+    .default(2)
+    .describe("How often an answer that does not fit its structured output is asked for again."),
   num_generations: z.int().positive().max(1_000).default(1).describe("Answers for each row."),
   group_generations: z
     .boolean()
@@ -216,7 +271,7 @@ export const JobSpec = z
   .strictObject({
     $schema: z.string().optional().describe("For editors; not read."),
     name: z.string().min(1).max(200).optional().describe("Shown in views; the spec file's name when absent."),
-    input: InputSpec,
+    input: InputSpec.prefault({}),
     steps: z.array(StepSpec).min(1).describe("Tasks applied to every row, one after the other."),
     output: OutputSpec,
     run: RunSpec.prefault({}),

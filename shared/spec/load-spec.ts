@@ -1,7 +1,7 @@
 /**
  * From a spec file, module or object to a validated spec.
  *
- *   read -> --set -> interpolate -> refuse what is not built -> schema -> rules between keys
+ *   read -> --set -> zod schemas to JSON Schema -> interpolate -> refuse what is not built -> schema -> rules between keys
  *
  * Each stage reports all of its problems at once, with the place of each.
  */
@@ -14,12 +14,14 @@ import type { Environment } from "./interpolate.ts";
 import { JobSpec } from "./job-spec.ts";
 import type { LoadedSpec } from "./loaded-spec.ts";
 import { notBuiltProblems } from "./not-built.ts";
+import { inputProblems, settleInput } from "./settle-input.ts";
 import { applyOverrides } from "./overrides.ts";
 import { schemaProblems } from "./schema-problems.ts";
 import { keyName, specError, withValueAt } from "./spec-problem.ts";
 import type { KeyPath, SpecProblem } from "./spec-problem.ts";
 import { parseSpecText, readSpecText } from "./spec-source.ts";
 import type { SpecSource } from "./spec-source.ts";
+import { withoutZodSchemas } from "./zod-schema.ts";
 
 export interface LoadSpecOptions {
   /** `key.path=value` texts, applied in order (overrides.ts). */
@@ -79,18 +81,23 @@ async function readSource(file: string, name: string): Promise<SpecSource> {
 function validate(read: SpecSource, options: LoadSpecOptions): { spec: JobSpec; written: unknown } {
   const source = applyOverrides(read, options.overrides ?? []);
   const placed = (problem: SpecProblem) => ({ ...problem, place: source.placeOf(problem.path, problem.atKey) });
-  const { value, problems, typed } = interpolateSpec(source.value, options.environment);
+  const schemas = withoutZodSchemas(source.value);
+  if (schemas.problems.length > 0) throw specError("SPEC_INVALID", schemas.problems.map(placed));
+  const { value, problems, typed } = interpolateSpec(schemas.value, options.environment);
 
   const notBuilt = notBuiltProblems(value);
   if (notBuilt.length > 0) throw specError("NOT_BUILT", notBuilt.map(placed));
 
   const { parsed, parsedValue } = parse(value, typed);
   const faulty = new Set(problems.map((problem) => keyName(problem.path)));
-  const rejected = parsed.success ? specProblems(parsed.data) : schemaProblems(parsed.error.issues, parsedValue);
+  const rejected = [
+    ...inputProblems(parsedValue),
+    ...(parsed.success ? specProblems(parsed.data) : schemaProblems(parsed.error.issues, parsedValue)),
+  ];
   const all = [...problems, ...rejected.filter((problem) => !faulty.has(keyName(problem.path)))];
   if (all.length > 0) throw specError("SPEC_INVALID", all.map(placed));
   if (!parsed.success) throw parsed.error;
-  return { spec: parsed.data, written: parsedValue };
+  return { spec: settleInput(parsed.data), written: parsedValue };
 }
 
 /** A reference that reads as a number is one, unless the schema wants a text there: `name: ${BUILD}`. */

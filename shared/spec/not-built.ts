@@ -3,7 +3,6 @@ import { keyName, valueAt } from "./spec-problem.ts";
 import type { KeyPath, SpecProblem } from "./spec-problem.ts";
 
 const SPEC_KEYS: Readonly<Record<string, string>> = {
-  "input.generate": "Give `input.path` a file with the rows to work on.",
   "output.push_to_hub": "Upload the finished output folder with the Hub's own tools.",
   "run.budget": "Bound the job with `input.limit` and `generation_kwargs.max_new_tokens`.",
   "run.max_cost": "Bound the job with `input.limit` and `generation_kwargs.max_new_tokens`.",
@@ -16,20 +15,12 @@ const LLM_KEYS: Readonly<Record<string, string>> = {
   endpoint: OWN_URL,
   provider: "Give `base_url` the provider's OpenAI-compatible URL, and `api_key` a reference to your key.",
   bill_to: "Send the header yourself: `headers: { X-HF-Bill-To: name }`.",
-  tokenizer_id: "Leave it out: the server applies the model's chat template.",
-  use_magpie_template: "Use the task text-generation over a file of instructions.",
-  magpie_pre_query_template: "Use the task text-generation over a file of instructions.",
-  structured_output:
-    "Ask for the format in the prompt and parse the answers in a task of your own (`task: ./my-task.ts`).",
   use_openai_client: "Leave it out: the wire is chosen by what the server speaks.",
   use_offline_batch_generation: "Leave it out: Tiding keeps the endpoint busy row by row.",
 };
 
 /** Names as in specs, without hyphens. */
 const TASKS = new Set([
-  "magpie",
-  "magpiegenerator",
-  "structuredgeneration",
   "imagegeneration",
   "judge",
   "ultrafeedback",

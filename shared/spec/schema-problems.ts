@@ -80,6 +80,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: "a text",
   boolean: "true or false",
   array: "a list",
+  tuple: "a list",
   object: "a map of keys",
   record: "a map of keys",
 };

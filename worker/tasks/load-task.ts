@@ -6,7 +6,12 @@ import type { StepSpec } from "../../shared/spec/job-spec.ts";
 import { isModulePath } from "../../shared/spec/module-path.ts";
 import { callExport, loadModule } from "../../shared/task/module-code.ts";
 import type { Task } from "../../shared/task/task.ts";
-import { textGeneration } from "./text-generation.ts";
+import { magpieCard, magpieGeneratorCard } from "./magpie-cards.ts";
+import { magpie } from "./magpie.ts";
+import { structuredGeneration, structuredGenerationCard } from "./structured-generation.ts";
+import { describeTask } from "./task-card.ts";
+import type { TaskCard, TaskDescription } from "./task-card.ts";
+import { textGeneration, textGenerationCard } from "./text-generation.ts";
 
 export interface LoadedTask {
   readonly task: Task;
@@ -16,19 +21,36 @@ export interface LoadedTask {
   readonly name: string;
 }
 
-const BUILT_IN: Readonly<Record<string, (step: StepSpec) => Task>> = { "text-generation": textGeneration };
+interface BuiltInTask {
+  /** Throws `SPEC_INVALID` for a step that the task cannot do. */
+  readonly make: (step: StepSpec) => Task;
+  readonly card: TaskCard;
+}
+
+/** Every built-in task, once: what a spec may name and what `tiding tasks` lists are read from here. */
+const BUILT_IN: Readonly<Record<string, BuiltInTask>> = {
+  "text-generation": { make: textGeneration, card: textGenerationCard },
+  "structured-generation": { make: structuredGeneration, card: structuredGenerationCard },
+  magpie: { make: magpie, card: magpieCard },
+  "magpie-generator": { make: magpie, card: magpieGeneratorCard },
+};
+
+/** The built-in tasks with what they read, return and heed. */
+export function builtInTasks(): readonly TaskDescription[] {
+  return Object.entries(BUILT_IN).map(([name, { card }]) => describeTask(name, card));
+}
 
 /** Loads the task of a step; a module's path is relative to `folder`. Throws `SPEC_INVALID` and `MODULE_INVALID`. */
 export async function loadTask(step: StepSpec, options: { readonly folder: string }): Promise<LoadedTask> {
   if (!isModulePath(step.task)) {
-    const make = Object.hasOwn(BUILT_IN, step.task) ? BUILT_IN[step.task] : undefined;
-    if (make === undefined) {
+    const builtIn = Object.hasOwn(BUILT_IN, step.task) ? BUILT_IN[step.task] : undefined;
+    if (builtIn === undefined) {
       throw new TidingError("SPEC_INVALID", `There is no task ${JSON.stringify(step.task)}.`, {
         place: "task",
         mend: `Write one of ${Object.keys(BUILT_IN).join(", ")}, or the path of a module: ./my-task.ts.`,
       });
     }
-    return { task: make(step), codeHash: null, name: step.name ?? step.task };
+    return { task: builtIn.make(step), codeHash: null, name: step.name ?? step.task };
   }
   const { exported, codeHash } = await loadModule(path.resolve(options.folder, step.task), { name: step.task });
   const task: unknown =

@@ -1,92 +1,49 @@
 /** The built-in task: an instruction, or a ready conversation, to one answer. */
-import { TidingError } from "../../shared/errors.ts";
 import type { RowValues } from "../../shared/rows/row-schema.ts";
 import type { StepSpec } from "../../shared/spec/job-spec.ts";
-import { compileTemplate } from "../../shared/task/template.ts";
-import type { ChatMessage, Task } from "../../shared/task/task.ts";
+import type { Task } from "../../shared/task/task.ts";
+import { conversationReader } from "./read-conversation.ts";
+import type { TaskCard } from "./task-card.ts";
+
+export const textGenerationCard: TaskCard = {
+  does: "One answer for each row: to an instruction, a template filled from the row's columns, or a conversation.",
+  inputs: {
+    instruction: { need: "one of", does: "The user's message; a `template` makes it from other columns." },
+    messages: { need: "one of", does: "In its place a conversation, sent as it stands." },
+    system_prompt: { need: "optional", does: "The system message; wins over the step's `system_prompt`." },
+  },
+  outputs: {
+    generation: { type: "string", does: "The answer." },
+    model_name: { type: "string", does: "The served name, or `model_display_name`." },
+    reasoning: { type: "string", does: "The model's reasoning; with `reasoning: true`." },
+  },
+  keys: ["system_prompt", "template", "reasoning"],
+  example: `input: { path: questions.jsonl }
+steps:
+  - task: text-generation
+    columns: { instruction: question }
+    system_prompt: Answer in at most three sentences.
+    llm:
+      base_url: http://127.0.0.1:8080
+      generation_kwargs: { max_new_tokens: 512, temperature: 0.7 }
+output: { path: out/answers }
+`,
+};
 
 /**
- * Makes the task from its step. The instruction comes from the step's `template`, or from the column `instruction`;
- * without that column, the column `messages` is sent as it stands. A row's `system_prompt` wins over the step's, and a
- * conversation that begins with a system message keeps its own. Throws `SPEC_INVALID` for a template that does not parse.
+ * Makes the task from its step; `read-conversation.ts` says what is asked. Throws `SPEC_INVALID` for a template that
+ * does not parse.
  */
 export function textGeneration(step: StepSpec): Task {
-  const template = step.template === undefined ? null : compileTemplate(step.template);
-  const prefersMessages = isMapped(step, "messages");
-
-  function instructionOf(row: Readonly<RowValues>): readonly ChatMessage[] {
-    if (template !== null) return [{ role: "user", content: requireText(template.render(row), "instruction") }];
-    if ("instruction" in row && !prefersMessages) {
-      return [{ role: "user", content: requireText(row["instruction"], "instruction") }];
-    }
-    return requireMessages(row["messages"]);
-  }
-
-  function inputsOf(): Pick<Task, "inputs" | "oneOf" | "optionalInputs"> {
-    if (template !== null) return { inputs: template.needed, optionalInputs: ["system_prompt", ...template.optional] };
-    const optionalInputs = ["system_prompt"];
-    const mapped = ["messages", "instruction"].find((input) => isMapped(step, input));
-    if (mapped !== undefined) return { inputs: [mapped], optionalInputs };
-    return { inputs: [], oneOf: ["instruction", "messages"], optionalInputs };
-  }
-
+  const conversation = conversationReader(step);
   return {
-    ...inputsOf(),
+    ...conversation.inputs,
     outputs: { generation: "string", model_name: "string", ...(step.reasoning ? { reasoning: "string" } : {}) },
     async run({ row, llm }) {
-      const messages = instructionOf(row);
-      const systemPrompt = systemPromptOf(row, step);
-      const hasOwn = systemPrompt === null || messages[0]?.role === "system";
-      const answer = await llm.generate(hasOwn ? messages : [{ role: "system", content: systemPrompt }, ...messages]);
+      const answer = await llm.generate(conversation.read(row));
       const outputs: RowValues = { generation: answer.text, model_name: llm.modelName };
       if (step.reasoning) outputs["reasoning"] = answer.reasoning;
       return outputs;
     },
   };
-}
-
-function isMapped(step: StepSpec, input: string): boolean {
-  return Object.hasOwn(step.columns ?? {}, input);
-}
-
-function systemPromptOf(row: Readonly<RowValues>, step: StepSpec): string | null {
-  const own = row["system_prompt"] ?? "";
-  if (typeof own !== "string") throw invalid(`\`system_prompt\` must be a text, but is ${kindOf(own)}.`);
-  return own.trim() === "" ? (step.system_prompt ?? null) : own;
-}
-
-function requireText(value: unknown, name: string): string {
-  if (typeof value === "string" && value.trim() !== "") return value;
-  const isAbsent = value === null || value === undefined || typeof value === "string";
-  throw invalid(isAbsent ? `\`${name}\` is empty.` : `\`${name}\` must be a text, but is ${kindOf(value)}.`);
-}
-
-/** Keeps further fields of a message (`name`, `tool_calls`), but for the nulls that columnar files put there. */
-function requireMessages(value: unknown): readonly ChatMessage[] {
-  if (value === null || value === undefined) throw invalid("`messages` is empty.");
-  if (!Array.isArray(value)) throw invalid(`\`messages\` must be a list, but is ${kindOf(value)}.`);
-  if (value.length === 0) throw invalid("`messages` is an empty list.");
-  return value.map((message: unknown, index) => {
-    if (typeof message !== "object" || message === null)
-      throw invalid(`\`messages.${index}\` is ${kindOf(message)}, not a message.`);
-    const { role, content = null, ...others } = message as Readonly<Record<string, unknown>>;
-    if (typeof role !== "string" || role === "") throw invalid(`\`messages.${index}\` has no role.`);
-    const isContent = typeof content === "string" || (Array.isArray(content) && content.length > 0);
-    if (!isContent && !(content === null && role === "assistant")) {
-      throw invalid(`\`messages.${index}\` must have a text or content parts, but has ${kindOf(content)}.`);
-    }
-    return { role, content, ...Object.fromEntries(Object.entries(others).filter(([, field]) => field !== null)) };
-  });
-}
-
-function invalid(message: string): TidingError {
-  return new TidingError("ROW_INVALID", message, {
-    mend: "Correct the row, or map another column with the step's `columns`.",
-  });
-}
-
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return "nothing";
-  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
-  return typeof value === "object" ? "an object" : `a ${typeof value === "string" ? "text" : typeof value}`;
 }
