@@ -15,11 +15,19 @@ export { coordinate, type CoordinateOptions } from "./jobs/coordinate.ts";
 export type { JobBroker, OpenBroker } from "./jobs/engine.ts";
 export { followSubmitted, type FollowSubmittedOptions } from "./jobs/follow-submitted.ts";
 export { jobStatus, type JobStatus } from "./jobs/job-status.ts";
-export { openBroker, openJobBroker, sharedBroker, type BrokerOptions } from "./jobs/open-broker.ts";
+export {
+  openBroker,
+  openJobBroker,
+  sharedBroker,
+  type BrokerOptions,
+  type ProvisionOptions,
+} from "./jobs/open-broker.ts";
 export { orderJob } from "./jobs/order-job.ts";
 export { previewJob, type PreviewRow } from "./jobs/preview-job.ts";
+export { probeEndpoint, type EndpointProbe, type ProbedLLM, type ProbeEndpointOptions } from "./jobs/probe-endpoint.ts";
 export { retryJob } from "./jobs/retry-job.ts";
 export { runJob, type RunJobOptions } from "./jobs/run-job.ts";
+export type { StandardInput } from "./jobs/standard-input.ts";
 export { submitJob, type SubmittedId } from "./jobs/submit-job.ts";
 export { workForBroker, type WorkOptions } from "./jobs/work-for-broker.ts";
 export { ERROR_CODES, isTidingError, TidingError, type ErrorClass, type ErrorCode } from "./shared/errors.ts";
@@ -43,6 +51,8 @@ export {
   type FinishReason,
   type GenerateOptions,
   type Generation,
+  type JsonSchema,
+  type StructuredOutput,
   type Task,
   type TaskLLM,
   type TaskRun,
@@ -51,3 +61,7 @@ export type { Standing } from "./shared/protocol/standing-record.ts";
 export type { Transport } from "./shared/transport/transport.ts";
 export { LLM, type LLMCall, type ServedModel } from "./worker/llms/llm.ts";
 export type { LLMContext } from "./worker/llms/load-llm-module.ts";
+export { builtInTasks } from "./worker/tasks/load-task.ts";
+export type { CardInput, CardOutput, TaskDescription } from "./worker/tasks/task-card.ts";
+export type { ServerKind, ServerLimits } from "./worker/llms/recognise-server.ts";
+export type { ServerRoute } from "./worker/llms/server-routes.ts";

@@ -53,7 +53,17 @@ export async function main(): Promise<void> {
       if (error.code !== "EPIPE") throw error;
     });
   }
-  const exitCode = await runCli(process.argv.slice(2), { stdout, stderr, environment, signals: process });
+  const context: CliContext = {
+    // Opened when it is asked for: the process might wait on it otherwise.
+    get stdin() {
+      return process.stdin;
+    },
+    stdout,
+    stderr,
+    environment,
+    signals: process,
+  };
+  const exitCode = await runCli(process.argv.slice(2), context);
   process.exitCode = exitCode;
   // The program ends by itself once its output is written; this is for a custom module that left a timer or socket open.
   setTimeout(() => {

@@ -16,7 +16,7 @@ export function renderPreviewRow(row: PreviewRow, look: Look): string[] {
       call.outputTokens === null ? null : `${formatCount(call.outputTokens)} out`,
       formatDuration(call.durationMs),
     ];
-    const heading = `answer (${cost.filter((text) => text !== null).join(", ")})`;
+    const heading = `${call.preQuery ? "user, written by the model" : "answer"} (${cost.filter((text) => text !== null).join(", ")})`;
     lines.push(...renderBlock(heading, call.answer ?? "none", look));
   }
   if (row.error === null) lines.push(...renderColumns(row, look));

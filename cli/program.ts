@@ -6,6 +6,7 @@ import { initCommand } from "./commands/init.ts";
 import { jobsCommand } from "./commands/jobs.ts";
 import { pauseCommand } from "./commands/pause.ts";
 import { previewCommand } from "./commands/preview.ts";
+import { probeCommand } from "./commands/probe.ts";
 import { resumeCommand } from "./commands/resume.ts";
 import { retryCommand } from "./commands/retry.ts";
 import { runCommand } from "./commands/run.ts";
@@ -13,6 +14,7 @@ import { schemaCommand } from "./commands/schema.ts";
 import { simulateCommand } from "./commands/simulate.ts";
 import { statusCommand } from "./commands/status.ts";
 import { submitCommand } from "./commands/submit.ts";
+import { tasksCommand } from "./commands/tasks.ts";
 import { workerCommand } from "./commands/worker.ts";
 import { workersCommand } from "./commands/workers.ts";
 import type { Finish } from "./exit-codes.ts";
@@ -34,6 +36,8 @@ const commands = [
   cancelCommand,
   workersCommand,
   initCommand,
+  tasksCommand,
+  probeCommand,
   schemaCommand,
   simulateCommand,
 ];

@@ -1,3 +1,6 @@
+import type { StandardInput } from "../jobs/standard-input.ts";
+import type { JobSpec } from "../shared/spec/job-spec.ts";
+import { readsStandardInput } from "../shared/spec/standard-input.ts";
 import type { Look } from "./text.ts";
 
 /** The part of a stream that the command line uses; `process.stdout`, or a `PassThrough` in a test. */
@@ -10,6 +13,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Everything that a command may touch of the world outside. */
 export interface CliContext {
+  /** Touched by commands whose spec asks for it, and by no other. */
+  readonly stdin: StandardInput;
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   readonly environment: Environment;
@@ -46,4 +51,9 @@ export function writeJson(stream: OutputStream, value: unknown): void {
 export function toJsonValue(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   return value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value;
+}
+
+/** What a job whose rows come by standard input is given of it. */
+export function inputOf({ input }: JobSpec, context: CliContext): { readonly standardInput?: StandardInput } {
+  return readsStandardInput(input) ? { standardInput: context.stdin } : {};
 }

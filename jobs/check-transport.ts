@@ -5,7 +5,7 @@ import { unlandedRows } from "./job-status.ts";
 
 export type TransportKind = Manifest["transport"];
 
-/** Throws `USAGE` for an unfinished job whose rows lie with the other transport. */
+/** Throws `USAGE` for an unfinished job, or an unfinished retry, whose rows lie with the other transport. */
 export async function checkTransport(root: string, manifest: Manifest, now: TransportKind): Promise<void> {
   if (manifest.transport === now || manifest.state === "finished") return;
   if (manifest.transport === "broker") {
@@ -21,7 +21,10 @@ export async function checkTransport(root: string, manifest: Manifest, now: Tran
     `${rows} rows that are paid for lie in this output's own log; a broker has not got them.`,
     {
       place: root,
-      mend: "Run the job to its end without --broker, or go on over the broker in another output.path.",
+      mend:
+        manifest.retry === null
+          ? "Run the job to its end without --broker, or go on over the broker in another output.path."
+          : `Finish the retry without --broker: tiding retry ${root}`,
     },
   );
 }

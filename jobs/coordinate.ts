@@ -21,7 +21,7 @@ import type { Standing } from "../shared/protocol/standing-record.ts";
 import { TransportError, type Lease, type Transport } from "../shared/transport/transport.ts";
 import { coordinatorAtWork } from "./broker-view.ts";
 import type { EngineSettings } from "./engine-settings.ts";
-import { connectBroker, type BrokerOptions } from "./open-broker.ts";
+import { connectBroker, type ProvisionOptions } from "./open-broker.ts";
 import { OwnRecord } from "./own-record.ts";
 import { SubmittedJobs } from "./submitted-jobs.ts";
 import { tidyRecords } from "./tidy-records.ts";
@@ -36,7 +36,7 @@ const TIDY_MS = 600_000;
 const PATIENCE_MS = 10_000;
 
 export interface CoordinateOptions {
-  readonly broker: BrokerOptions;
+  readonly broker: ProvisionOptions;
   /** Variables of the specs that are resolved at the coordinator; secrets are the workers'. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** First abort: every job is drained within its grace, and left queued for the next coordinator. */

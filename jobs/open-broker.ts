@@ -4,6 +4,7 @@ import { TidingError } from "../shared/errors.ts";
 import { openNatsTransport, type NatsTransportOptions } from "../shared/transport/nats/nats-transport.ts";
 import { findNatsServer } from "../shared/transport/nats/server/find-nats-server.ts";
 import { spawnNatsServer } from "../shared/transport/nats/server/spawn-nats-server.ts";
+import type { StreamSettings } from "../shared/transport/nats/streams.ts";
 import type { Transport } from "../shared/transport/transport.ts";
 import { askWorkers } from "./ask-workers.ts";
 import type { JobBroker, OpenBroker } from "./engine.ts";
@@ -16,9 +17,15 @@ export type BrokerOptions = Pick<NatsTransportOptions, "credentials" | "tls" | "
   readonly address: string;
 };
 
+/** For who sets the broker up. */
+export type ProvisionOptions = BrokerOptions & {
+  /** What its streams are to have, in place of what they have. */
+  readonly streams?: StreamSettings;
+};
+
 /** Throws as `openNatsTransport` does; `USAGE` for `nats:spawn`. */
 export async function connectBroker(
-  { address, ...options }: BrokerOptions,
+  { address, streams, ...options }: ProvisionOptions,
   role: Pick<NatsTransportOptions, "name" | "provision" | "setupWaitMs" | "signal">,
 ): Promise<Transport> {
   if (address === SPAWN) {
@@ -26,7 +33,7 @@ export async function connectBroker(
       mend: "Name a broker that runs: nats://host:4222.",
     });
   }
-  return await openNatsTransport({ servers: address, ...options, ...role });
+  return await openNatsTransport({ servers: address, ...options, ...streams, ...role });
 }
 
 /** For who submits jobs and looks at them. Throws as `openNatsTransport` does; `USAGE` for `nats:spawn`. */
@@ -39,7 +46,7 @@ export function openBroker(
 
 /** For one job: connected before anything is written, or spawned once the output is owned. */
 export async function openJobBroker(
-  options: BrokerOptions,
+  options: ProvisionOptions,
   job: Pick<JobBroker, "works" | "environment"> & {
     readonly stop: AbortSignal;
     readonly onNotice: (notice: string) => void;
@@ -47,7 +54,7 @@ export async function openJobBroker(
 ): Promise<AsyncDisposable & { readonly broker: JobBroker }> {
   const { works, environment, stop, onNotice } = job;
   if (options.address === SPAWN) {
-    const broker = spawnedBroker({ works, environment, signal: stop, onNotice });
+    const broker = spawnedBroker(options.streams ?? {}, { works, environment, signal: stop, onNotice });
     return { broker, [Symbol.asyncDispose]: () => Promise.resolve() };
   }
   const transport = await connectBroker(options, { name: "tiding run", provision: true, signal: stop });
@@ -65,6 +72,7 @@ export function sharedBroker(transport: Transport, options: Pick<JobBroker, "wor
 
 /** A nats-server that runs while the job does, and keeps what it holds in the output's private folder. */
 function spawnedBroker(
+  streams: StreamSettings,
   options: Pick<JobBroker, "works" | "environment"> & {
     readonly signal: AbortSignal;
     readonly onNotice: (notice: string) => void;
@@ -78,7 +86,8 @@ function spawnedBroker(
       const server = await spawnNatsServer({ binary, storeDir: path.join(privateFolder, "nats"), signal });
       onNotice(`A nats-server ${server.version} runs at ${server.url}: tiding worker --broker ${server.url}`);
       try {
-        const transport = await connectBroker({ address: server.url }, { name: "tiding run", provision: true, signal });
+        const own = { address: server.url, streams };
+        const transport = await connectBroker(own, { name: "tiding run", provision: true, signal });
         return {
           transport,
           async [Symbol.asyncDispose]() {

@@ -22,7 +22,7 @@ export async function prepareJob(
     folder: loaded.folder,
     ...(options.inputSchema === undefined ? {} : { schema: options.inputSchema }),
   });
-  if (source.schema.length === 0) {
+  if (source.schema.length === 0 && loaded.spec.input.generate === undefined) {
     throw new TidingError("INPUT_UNREADABLE", "The input holds nothing: no row from which its columns could be told.", {
       place: source.files.map((file) => file.path).join(", "),
       mend: "Check input.path, or name the columns with input.types for an empty dataset.",

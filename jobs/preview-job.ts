@@ -7,7 +7,9 @@ import type { LLMInput, TaskLLM } from "../shared/task/task.ts";
 import type { Pipeline } from "../worker/pipeline.ts";
 import { runRow } from "../worker/row-run.ts";
 import { prepareJob } from "./prepare-job.ts";
-import { probe, type RunJobOptions } from "./run-job.ts";
+import { probeJob } from "./probe-job.ts";
+import type { RunJobOptions } from "./run-job.ts";
+import { previewInput } from "./standard-input.ts";
 
 export interface PreviewRow {
   readonly row_id: number;
@@ -16,6 +18,8 @@ export interface PreviewRow {
   readonly error: { readonly code: ErrorCode; readonly message: string } | null;
   readonly calls: readonly {
     readonly input: LLMInput;
+    /** Magpie: the answer is the user's next message. */
+    readonly preQuery: boolean;
     readonly answer: string | null;
     readonly inputTokens: number | null;
     readonly outputTokens: number | null;
@@ -27,17 +31,22 @@ type PreviewCall = PreviewRow["calls"][number];
 
 /** Runs the first rows of a job and writes nothing. Throws as `runJob` does. */
 export async function previewJob(
-  options: { readonly rows: number } & Pick<RunJobOptions, "loaded" | "environment" | "stop" | "onNotice">,
+  options: { readonly rows: number } & Pick<
+    RunJobOptions,
+    "loaded" | "environment" | "standardInput" | "stop" | "onNotice"
+  >,
 ): Promise<readonly PreviewRow[]> {
-  const { loaded, environment, onNotice } = options;
+  const { rows: count, standardInput, environment, onNotice } = options;
   const signal = options.stop ?? new AbortController().signal;
+  await using previewed = await previewInput(options.loaded, { rows: count, standardInput, signal });
+  const { loaded } = previewed;
   await using job = await prepareJob(loaded, environment);
-  await probe(job, { signal, onNotice });
+  await probeJob(job, { signal, onNotice });
   const { offset, limit } = loaded.spec.input;
   await using cursor = new RowCursor(job.source, signal);
   await cursor.moveTo(0, null);
   await cursor.take(offset, Infinity);
-  const rows = await cursor.take(Math.min(options.rows, limit ?? Infinity), Infinity);
+  const rows = await cursor.take(Math.min(count, limit ?? Infinity), Infinity);
   const kept = job.steps.columns.columns.map(({ name }) => name);
   const previews = rows.map((row, index) =>
     previewRow(row, { rowId: offset + index, pipeline: job.steps.pipeline(0), kept, signal }),
@@ -84,8 +93,9 @@ function recordingLLM(llm: TaskLLM, calls: PreviewCall[]): TaskLLM {
     modelName: llm.modelName,
     async generate(input, generateOptions) {
       const startedMs = performance.now();
+      const preQuery = generateOptions?.preQuery === true;
       const note = (answer: string | null, inputTokens: number | null, outputTokens: number | null) =>
-        calls.push({ input, answer, inputTokens, outputTokens, durationMs: performance.now() - startedMs });
+        calls.push({ input, preQuery, answer, inputTokens, outputTokens, durationMs: performance.now() - startedMs });
       try {
         const generation = await llm.generate(input, generateOptions);
         note(generation.text, generation.inputTokens, generation.outputTokens);

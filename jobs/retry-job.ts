@@ -1,7 +1,12 @@
 /** Runs a finished job's failed rows again, with overrides as a recorded revision. What succeeds supersedes the failed entry. */
 import path from "node:path";
 import type { Manifest } from "../coordinator/output/manifest.ts";
-import { OwnedOutput, outputPaths, readManifest } from "../coordinator/output/output-directory.ts";
+import {
+  outputPaths,
+  readManifest,
+  type ManifestChange,
+  type OwnedOutput,
+} from "../coordinator/output/output-directory.ts";
 import { ShardTable } from "../coordinator/shard-table.ts";
 import { readRowIds } from "../coordinator/sink/part-cursor.ts";
 import type { PartFormat } from "../coordinator/sink/part-file.ts";
@@ -13,19 +18,20 @@ import { specFromObject } from "../shared/spec/load-spec.ts";
 import { checkInputFiles, documentOf } from "./check-same-job.ts";
 import { checkTransport } from "./check-transport.ts";
 import { checkParts } from "./check-parts.ts";
-import { executeJob } from "./execute-job.ts";
 import { reportOf } from "./job-report.ts";
-import { notAJob, unlandedRows } from "./job-status.ts";
+import { notAJob } from "./job-status.ts";
 import { prepareJob } from "./prepare-job.ts";
-import { probe, type RunJobOptions } from "./run-job.ts";
+import { probeJob } from "./probe-job.ts";
+import type { RunJobOptions } from "./run-job.ts";
+import { runOverOutput, signalsOf, transportOf } from "./run-over-output.ts";
+import { keptInput } from "./standard-input.ts";
+import { refuseLiteralHeaders, storedOverrides } from "./stored-spec.ts";
 
 /** Runs the failed rows of a job again. Throws as `runJob` does. */
 export async function retryJob(
   options: { readonly output: string; readonly overrides: readonly string[] } & Omit<RunJobOptions, "loaded">,
 ): Promise<JobReport> {
   const { environment, overrides, onNotice } = options;
-  const stop = options.stop ?? new AbortController().signal;
-  const drain = options.drain ?? new AbortController().signal;
   const root = path.resolve(options.output);
   const manifest = await readManifest(root);
   if (manifest === null) throw notAJob(root);
@@ -34,62 +40,47 @@ export async function retryJob(
   const { spec, folder, name, revisions } = manifest.job;
   // A revision builds on those before it.
   const all = [...revisions.flatMap((revision) => revision.overrides), ...overrides];
-  const loaded = specFromObject(spec, { folder, environment, name, overrides: all });
+  const written = specFromObject(spec, { folder, environment, name, overrides: all });
+  const loaded = await keptInput(written, root, manifest);
+  if (options.broker !== undefined) refuseLiteralHeaders(loaded);
   await using job = await prepareJob(loaded, environment, {
     inputSchema: manifest.plan.inputSchema,
     keyless: options.broker?.probe !== undefined,
   });
   checkInputFiles(manifest, job.source.files);
   await checkParts(root, manifest);
-  const transport = options.broker === undefined ? "embedded" : "broker";
-  if (manifest.retry !== null) await checkTransport(root, manifest, transport);
+  await checkTransport(root, manifest, transportOf(options));
   // A round whose rows all landed may still have to put its parts in order.
   if (manifest.failed.length === 0 && manifest.retry === null) return reportOf({ root, loaded, manifest });
-  const asked = AbortSignal.any([stop, drain]);
-  const document = documentOf(job, await probe(job, { signal: asked, onNotice, broker: options.broker }));
-  const output = await OwnedOutput.take(root, () => fail(root), {
-    signal: asked,
-    onNotice,
-    onStep: options.onStep,
-    ...(options.takeoverMs === undefined ? {} : { takeoverMs: options.takeoverMs }),
-    seen: manifest.generation,
-  });
-  if (output.manifest.transport !== transport) await output.change({ transport });
-  await beginRound(output, loaded.spec.output.format, { overrides, fingerprint: fingerprintOf(document) });
-  const { ending, meter, received } = await executeJob({
+  const { asked: signal } = signalsOf(options);
+  const document = documentOf(job, await probeJob(job, { signal, onNotice, broker: options.broker }));
+  return await runOverOutput(options, {
+    root,
     job,
-    output,
+    found: manifest,
+    first: () => fail(root),
+    anew: false,
     verifyAll: false,
-    drain,
-    stop,
-    onProgress: options.onProgress,
-    onNotice,
-    onStep: options.onStep,
-    settings: options.settings,
-    broker: options.broker ?? null,
+    begin: (output) =>
+      beginRound(output, loaded.spec.output.format, { overrides, fingerprint: fingerprintOf(document) }),
   });
-  // An own log says it to the row; a broker's is asked no more than the sink has read of it.
-  const unlanded = options.broker === undefined ? await unlandedRows(root, output.manifest) : received;
-  return reportOf({ root, loaded, manifest: output.manifest, unlanded, run: { ending, meter } });
 }
 
-/** Notes which rows are to be run again; a round that was interrupted is gone on with. */
+/** Which rows are to be run again; a round that was interrupted is gone on with. */
 async function beginRound(
   output: OwnedOutput,
   format: PartFormat,
   revision: { readonly overrides: readonly string[]; readonly fingerprint: string },
-): Promise<void> {
+): Promise<ManifestChange> {
   const { manifest, paths } = output;
   const recorded = {
     at: new Date().toISOString(),
-    overrides: [...revision.overrides],
+    overrides: storedOverrides(revision.overrides),
     fingerprint: revision.fingerprint,
   };
-  const revisions = revision.overrides.length === 0 ? manifest.job.revisions : [...manifest.job.revisions, recorded];
-  if (manifest.retry !== null) {
-    await output.change({ job: { ...manifest.job, revisions } });
-    return;
-  }
+  const revisions = recorded.overrides.length === 0 ? manifest.job.revisions : [...manifest.job.revisions, recorded];
+  const job = { ...manifest.job, revisions };
+  if (manifest.retry !== null) return { job };
   await using table = await ShardTable.open(paths.private, manifest.epoch);
   const failed = new Map<number, Bitmap>();
   for (const { file } of manifest.failed) {
@@ -106,7 +97,7 @@ async function beginRound(
     .toSorted(([a], [b]) => a - b)
     .map(([shard, positions]): [number, string] => [shard, positions.toText()]);
   const round = manifest.rounds + 1;
-  await output.change({ retry: { round, only, landed: [] }, rounds: round, job: { ...manifest.job, revisions } });
+  return { retry: { round, only, landed: [] }, rounds: round, job };
 }
 
 function refuseUnfinished(root: string, manifest: Manifest): void {

@@ -3,31 +3,27 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { findInputFiles } from "../coordinator/input/input-files.ts";
 import type { Manifest } from "../coordinator/output/manifest.ts";
-import { OwnedOutput, readManifest } from "../coordinator/output/output-directory.ts";
+import { readManifest } from "../coordinator/output/output-directory.ts";
 import { TidingError } from "../shared/errors.ts";
 import type { JobProgress, JobReport } from "../shared/observe/job-report.ts";
 import { decodeCommitRecord } from "../shared/protocol/commit-record.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { fingerprintOf, type FingerprintDocument } from "../shared/spec/fingerprint.ts";
 import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
+import { limitKey } from "../shared/spec/settle-input.ts";
 import { readEmbeddedLog } from "../shared/transport/embedded/read-embedded-log.ts";
-import {
-  checkInputFiles,
-  differencesOf,
-  documentOf,
-  refuseOtherJob,
-  wereTouched,
-  type Served,
-} from "./check-same-job.ts";
+import { checkInputFiles, differencesOf, documentOf, refuseOtherJob, wereTouched } from "./check-same-job.ts";
 import { checkTransport, type TransportKind } from "./check-transport.ts";
 import { checkParts } from "./check-parts.ts";
 import type { EngineSettings } from "./engine-settings.ts";
 import type { JobBroker } from "./engine.ts";
-import { executeJob } from "./execute-job.ts";
+import { clearSpools, spooledInput, type StandardInput } from "./standard-input.ts";
 import { refuseLiteralHeaders, storedSpec } from "./stored-spec.ts";
 import { reportOf } from "./job-report.ts";
-import { formatOf, unlandedRows } from "./job-status.ts";
+import { formatOf } from "./job-status.ts";
 import { prepareJob, type PreparedJob } from "./prepare-job.ts";
+import { probeJob } from "./probe-job.ts";
+import { runOverOutput, signalsOf, transportOf } from "./run-over-output.ts";
 
 export interface RunJobOptions {
   readonly loaded: LoadedSpec;
@@ -43,6 +39,8 @@ export interface RunJobOptions {
   readonly onStep?: StepListener;
   /** How long a silent owner of the output is watched before it is taken for dead. 10 s when absent. */
   readonly takeoverMs?: number;
+  /** Where the rows of a spec come from whose `input.path` is `-`; nothing else reads it. */
+  readonly standardInput?: StandardInput;
   /** Workers elsewhere, in place of one in this process. */
   readonly broker?: JobBroker;
   /** For tests. */
@@ -54,14 +52,15 @@ export interface RunJobOptions {
  * the report.
  */
 export async function runJob(options: RunJobOptions): Promise<JobReport> {
-  const { loaded, environment, onNotice } = options;
-  const stop = options.stop ?? new AbortController().signal;
-  const drain = options.drain ?? new AbortController().signal;
-  const root = path.resolve(loaded.folder, loaded.spec.output.path);
-  const transport = options.broker === undefined ? "embedded" : "broker";
-  if (options.broker !== undefined) refuseLiteralHeaders(loaded);
+  const { environment, standardInput, onNotice } = options;
+  const root = path.resolve(options.loaded.folder, options.loaded.spec.output.path);
+  const transport = transportOf(options);
+  const { asked: signal } = signalsOf(options);
+  if (options.broker !== undefined) refuseLiteralHeaders(options.loaded);
   const found = await readManifest(root);
   const manifest = found !== null && (await isUntouched(root, found)) ? null : found;
+  const spooling = { root, found, anew: manifest === null, standardInput, signal, onNotice };
+  const loaded = await spooledInput(options.loaded, spooling);
   if (manifest !== null) checkInputFiles(manifest, await findInputFiles(loaded.spec.input.path, loaded.folder));
   await using job = await prepareJob(loaded, environment, {
     inputSchema: manifest?.plan.inputSchema,
@@ -80,65 +79,25 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
     await checkParts(root, manifest);
     if (isFinished(manifest, loaded)) return reportOf({ root, loaded, manifest });
   }
-  const asked = AbortSignal.any([stop, drain]);
-  const document = documentOf(job, await probe(job, { signal: asked, onNotice, broker: options.broker }));
+  const document = documentOf(job, await probeJob(job, { signal, onNotice, broker: options.broker }));
   if (manifest !== null) {
     const differs = differencesOf(manifest.job.document as FingerprintDocument, document, { ignoreServed: false });
     if (differs.length > 0) refuseOtherJob(root, differs);
   }
-  const output = await OwnedOutput.take(root, () => firstManifest(job, document, transport), {
-    signal: asked,
-    onNotice,
-    onStep: options.onStep,
-    ...(options.takeoverMs === undefined ? {} : { takeoverMs: options.takeoverMs }),
-    seen: found?.generation ?? 0,
-    anew: manifest === null,
-  });
   const limit = loaded.spec.input.limit ?? null;
-  if (output.manifest.plan.limit !== limit) {
-    await output.change(({ plan }) => ({ plan: { ...plan, limit, total: null } }));
-  }
-  if (output.manifest.transport !== transport) await output.change({ transport });
-  const { ending, meter, received } = await executeJob({
+  return await runOverOutput(options, {
+    root,
     job,
-    output,
+    found,
+    first: () => firstManifest(job, document, transport),
+    anew: manifest === null,
     verifyAll: manifest !== null && wereTouched(manifest, job.source.files),
-    drain,
-    stop,
-    onProgress: options.onProgress,
-    onNotice,
-    onStep: options.onStep,
-    settings: options.settings,
-    broker: options.broker ?? null,
+    async begin(output) {
+      await clearSpools(output);
+      const { plan } = output.manifest;
+      return plan.limit === limit ? {} : { plan: { ...plan, limit, total: null } };
+    },
   });
-  // An own log says it to the row; a broker's is asked no more than the sink has read of it.
-  const unlanded = options.broker === undefined ? await unlandedRows(root, output.manifest) : received;
-  return reportOf({ root, loaded, manifest: output.manifest, unlanded, run: { ending, meter } });
-}
-
-/** What the job's endpoints serve, with notices of what is waited for. */
-export async function probe(
-  job: PreparedJob,
-  options: {
-    readonly signal: AbortSignal;
-    readonly onNotice: RunJobOptions["onNotice"] | undefined;
-    readonly broker?: JobBroker | undefined;
-  },
-): Promise<Served> {
-  const { signal, onNotice = () => undefined, broker } = options;
-  const waiting = setInterval(() => {
-    for (const gateway of job.steps.gateways) {
-      const notice = gateway.waitingFor();
-      if (notice !== null) onNotice(notice);
-    }
-  }, 5_000);
-  try {
-    const served = await (broker?.probe?.(job, { signal, onNotice }) ?? job.steps.probe(signal));
-    for (const advice of new Set(served.flat().flatMap((model) => model.advice ?? []))) onNotice(advice);
-    return served;
-  } finally {
-    clearInterval(waiting);
-  }
 }
 
 function firstManifest(job: PreparedJob, document: FingerprintDocument, transport: TransportKind) {
@@ -192,7 +151,7 @@ function refuseUnfinishedRetry(root: string, manifest: Manifest): void {
   if (manifest.retry === null) return;
   throw new TidingError("USAGE", "Failed rows of this job are being run again, and that is not finished.", {
     place: root,
-    mend: `Finish it with: tiding retry ${root}`,
+    mend: `Finish it with: tiding retry ${root}${manifest.transport === "broker" ? " --broker URL" : ""}`,
   });
 }
 
@@ -202,11 +161,12 @@ function isFinished(manifest: Manifest, { spec }: LoadedSpec): boolean {
   const planned = limit ?? Infinity;
   if (wanted < planned && wanted < (total ?? Infinity)) {
     const before = limit === null ? "none" : String(limit);
+    const place = limitKey(spec);
     throw new TidingError(
       "USAGE",
-      `input.limit is ${wanted}, and this job was begun with ${before}: a limit can be raised, not lowered.`,
+      `${place} is ${wanted}, and this job was begun with ${before}: a limit can be raised, not lowered.`,
       {
-        place: "input.limit",
+        place,
         mend: "Choose another output.path for the smaller dataset.",
       },
     );

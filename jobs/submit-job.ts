@@ -4,6 +4,7 @@ import path from "node:path";
 import { TidingError } from "../shared/errors.ts";
 import { encodeSubmission, submissionKey, type Submission } from "../shared/protocol/submission-record.ts";
 import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
+import { readsStandardInput } from "../shared/spec/standard-input.ts";
 import { TransportError, type Transport } from "../shared/transport/transport.ts";
 import { listJobs, type CoordinatorView } from "./broker-view.ts";
 import { hasEnded } from "./next-move.ts";
@@ -20,11 +21,12 @@ export interface SubmittedId {
 
 /**
  * Submits a job; the coordinator finds it, now or when it is started. Relative paths in the spec start at the spec's folder,
- * on the coordinator's machine. Throws `USAGE` when a job that has not ended writes to the same output, or for a header that
- * would have to be sent; `BROKER_UNREACHABLE`.
+ * on the coordinator's machine. Throws `USAGE` when a job that has not ended writes to the same output, or for a header or
+ * standard input, which would have to be sent; `BROKER_UNREACHABLE`.
  */
 export async function submitJob(transport: Transport, loaded: LoadedSpec): Promise<SubmittedId> {
   refuseLiteralHeaders(loaded);
+  refuseStandardInput(loaded);
   const { spec, written, name, folder } = loaded;
   const output = path.resolve(folder, spec.output.path);
   const { jobs, coordinator } = await listJobs(transport);
@@ -41,6 +43,14 @@ export async function submitJob(transport: Transport, loaded: LoadedSpec): Promi
     if (await reachBroker(() => isPut(transport, { ...submission, wanted: "run", order: 1 })))
       return { id, output, coordinator };
   }
+}
+
+function refuseStandardInput({ spec }: LoadedSpec): void {
+  if (!readsStandardInput(spec.input)) return;
+  throw new TidingError("USAGE", "Standard input cannot be submitted: the job runs where the coordinator is.", {
+    place: "input.path",
+    mend: "Write the rows to a file that the coordinator sees, or use `tiding run --broker URL` here.",
+  });
 }
 
 /** False when another has the id. */

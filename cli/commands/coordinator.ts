@@ -6,13 +6,14 @@ import { helpEnd } from "../help.ts";
 import { addMetricsOption, serveProgress, type MetricsFlag } from "../metrics-option.ts";
 import { watchInterrupts } from "../interrupts.ts";
 import { positiveNumber } from "../options.ts";
+import { addStreamOptions, streamSettings, type StreamFlags } from "../stream-options.ts";
 import type { JobProgress } from "../../shared/observe/job-report.ts";
 import type { CliContext } from "../terminal.ts";
 import { writeLines } from "../terminal.ts";
 import { plain } from "../text.ts";
 import { requiredBroker } from "../with-broker.ts";
 
-interface CoordinatorFlags extends BrokerFlags, MetricsFlag {
+interface CoordinatorFlags extends BrokerFlags, StreamFlags, MetricsFlag {
   readonly maxJobs?: number;
   readonly quiet?: true;
 }
@@ -20,7 +21,7 @@ interface CoordinatorFlags extends BrokerFlags, MetricsFlag {
 /** `tiding coordinator`: runs the jobs that are submitted to a broker. */
 export function coordinatorCommand(context: CliContext, finish: Finish): Command {
   const command = addBrokerOptions(new Command("coordinator"), "the broker to serve, e.g. nats://host:4222");
-  return addMetricsOption(command)
+  return addMetricsOption(addStreamOptions(command))
     .summary("run the jobs that are submitted to a broker")
     .description(
       "Takes the jobs that `tiding submit` gives it: reads their input, hands rows to the workers, writes their datasets. " +
@@ -39,6 +40,10 @@ export function coordinatorCommand(context: CliContext, finish: Finish): Command
             command: "tiding coordinator --broker tls://broker:4222 --broker-creds coordinator.creds --max-jobs 2",
             does: "with credentials, and two jobs at a time",
           },
+          {
+            command: "tiding coordinator --broker nats://10.0.0.1:4222 --results-budget 4GiB --replicas 3",
+            does: "with more room at the broker, and three copies of all it holds",
+          },
         ],
         exitCodes:
           "Exit codes:\n  0    left its jobs whole\n  1    the broker could not be reached, or failed\n  2    an option is wrong",
@@ -53,6 +58,7 @@ export function coordinatorCommand(context: CliContext, finish: Finish): Command
 async function serve(context: CliContext, { maxJobs, quiet, ...flags }: CoordinatorFlags): Promise<ExitCode> {
   const { stderr, environment, signals } = context;
   const broker = await requiredBroker(context, flags);
+  const streams = streamSettings(flags);
   const say = (text: string): void => writeLines(stderr, [plain(text)]);
   const log = new CoordinatorLog(say);
   const { coordinate } = await import("../../jobs/coordinate.ts");
@@ -62,7 +68,7 @@ async function serve(context: CliContext, { maxJobs, quiet, ...flags }: Coordina
   const running = new Map<string, JobProgress>();
   await using _metrics = await serveProgress(flags, running);
   await coordinate({
-    broker,
+    broker: streams === null ? broker : { ...broker, streams },
     environment,
     drain: interrupts.drain,
     stop: interrupts.stop,

@@ -6,7 +6,7 @@ import { watchInterrupts } from "../interrupts.ts";
 import { addSetOption, positiveNumber } from "../options.ts";
 import { renderPreviewRow } from "../preview-view.ts";
 import type { CliContext } from "../terminal.ts";
-import { lookOf, writeJson, writeLines } from "../terminal.ts";
+import { inputOf, lookOf, writeJson, writeLines } from "../terminal.ts";
 import { plain } from "../text.ts";
 
 interface PreviewFlags {
@@ -59,7 +59,14 @@ async function preview(context: CliContext, job: string, { rows, set = [], json 
   const stop = new AbortController();
   using _interrupts = watchInterrupts(signals, () => stop.abort());
   const onNotice = (notice: string): void => writeLines(stderr, [plain(notice)]);
-  const previewed = await previewJob({ loaded, rows, environment, stop: stop.signal, onNotice });
+  const previewed = await previewJob({
+    ...inputOf(loaded.spec, context),
+    loaded,
+    rows,
+    environment,
+    stop: stop.signal,
+    onNotice,
+  });
   if (json) writeJson(stdout, { version: 1, rows: previewed });
   else {
     const look = lookOf(stdout, environment);

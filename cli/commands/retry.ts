@@ -1,29 +1,25 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import type { ExitCode, Finish } from "../exit-codes.ts";
-import { followJob } from "../follow-job.ts";
+import { addRunOptions, followRun, runWords, type RunFlags } from "../follow-run.ts";
 import { EXIT_CODES_HELP, helpEnd } from "../help.ts";
 import { addSetOption } from "../options.ts";
 import { quoteForShell } from "../summary.ts";
 import type { CliContext } from "../terminal.ts";
 
-interface RetryFlags {
+interface RetryFlags extends RunFlags {
   readonly set?: readonly string[];
-  readonly json?: true;
-  readonly quiet?: true;
 }
 
 /** `tiding retry`: runs the failed rows of a job again. */
 export function retryCommand(context: CliContext, finish: Finish): Command {
-  return addSetOption(new Command("retry"), "change a key of the spec, recorded as a revision")
+  return addRunOptions(addSetOption(new Command("retry"), "change a key of the spec, recorded as a revision"))
     .summary("run the failed rows of a job again")
     .description(
       "Runs the failed rows of a job again. A row that succeeds joins the dataset and leaves the failed ones. " +
         "The spec is the one that the output folder keeps; --set changes it and is recorded there.",
     )
     .argument("<folder>", "the job's output folder")
-    .option("--json", "print the report as one JSON document on standard output")
-    .option("-q, --quiet", "no progress and no notices; the summary stays")
     .addHelpText(
       "after",
       helpEnd({
@@ -32,6 +28,10 @@ export function retryCommand(context: CliContext, finish: Finish): Command {
           {
             command: "tiding retry out/gsm8k -s steps.0.llm.generation_kwargs.max_new_tokens=2048",
             does: "with longer answers, where answers were cut",
+          },
+          {
+            command: "tiding retry out/gsm8k --broker nats://10.0.0.1:4222 --no-work",
+            does: "by the workers of that broker; here no key is needed",
           },
         ],
         exitCodes: EXIT_CODES_HELP,
@@ -43,16 +43,16 @@ export function retryCommand(context: CliContext, finish: Finish): Command {
     });
 }
 
-async function retry(context: CliContext, folder: string, { set = [], json, quiet }: RetryFlags): Promise<ExitCode> {
+async function retry(context: CliContext, folder: string, flags: RetryFlags): Promise<ExitCode> {
+  const { set = [] } = flags;
   const output = resolve(folder);
   const { jobStatus } = await import("../../jobs/job-status.ts");
   const { retryJob } = await import("../../jobs/retry-job.ts");
   const { name } = await jobStatus(output);
   const changes = set.map((override) => ` --set ${quoteForShell(override)}`).join("");
-  return followJob(context, (options) => retryJob({ ...options, output, overrides: set }), {
+  return followRun(context, flags, {
     name,
-    resume: `tiding retry ${quoteForShell(folder)}${changes}`,
-    json: json ?? false,
-    quiet: quiet ?? false,
+    resume: `tiding retry ${quoteForShell(folder)}${changes}${runWords(flags)}`,
+    start: (options) => retryJob({ ...options, output, overrides: set }),
   });
 }

@@ -4,6 +4,7 @@
  *   data/ failed/           parts; what the manifest does not name does not exist
  *   manifest.<n>.json       generations; the highest is the truth
  *   .tiding/                owner.<nonce>.json, shard table, spills, the log, temporaries; names begin with the owner's epoch
+ *                           stdin-<digest>, the job's rows where they came by standard input (jobs/standard-input.ts)
  */
 import { randomUUID } from "node:crypto";
 import { access, constants, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
@@ -326,7 +327,8 @@ async function linkGeneration(paths: OutputPaths, manifest: Manifest): Promise<b
   return createExclusively(join(paths.root, name), text, temporary);
 }
 
-async function refuseForeignFolder(root: string): Promise<void> {
+/** Throws `OUTPUT_NOT_A_JOB` or `OUTPUT_UNWRITABLE` for a folder without a manifest that no job can be begun in. */
+export async function refuseForeignFolder(root: string): Promise<void> {
   const found = await stat(root).catch((error: unknown) => {
     if (hasCode(error, "ENOENT")) return null;
     throw storageError(error, root);

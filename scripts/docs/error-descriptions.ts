@@ -78,8 +78,17 @@ export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> =
     mend: "Change the prompt, or leave the row failed.",
   },
   ANSWER_CUT: {
-    meaning: "The answer was cut by the token limit, and `fail_on_length` is set.",
+    meaning: "The answer was cut by the token limit, and `fail_on_length` is set or its structured output incomplete.",
     mend: "`tiding retry DIR --set steps.0.llm.generation_kwargs.max_new_tokens=N`.",
+  },
+  ANSWER_MISFIT: {
+    meaning:
+      "The answer did not have the form of `structured_output`, nor when asked again `structured_retries` times.",
+    mend: "Make the schema simpler, describe it in the prompt, or raise `structured_retries`; then `tiding retry DIR`.",
+  },
+  NO_INSTRUCTION: {
+    meaning: "Magpie's model wrote no message for the user, however often it was asked.",
+    mend: "Check that `tokenizer_id` is the served model's; raise `temperature`, then `tiding retry`.",
   },
   TASK_FAILED: { meaning: "A task threw, or did not return an object with its columns.", mend: "Mend the task." },
   ROW_INVALID: {
@@ -105,7 +114,7 @@ export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> =
     mend: "Set `model_id` to a name that the server lists.",
   },
   WRONG_SERVICE: {
-    meaning: "What answers has no OpenAI chat route: 404 for the route, 405, 415, or a redirect.",
+    meaning: "What answers has no route of the kind that was asked for: 404 for the route, 405, 415, or a redirect.",
     mend: "Check `base_url`.",
   },
   QUOTA_EXHAUSTED: {
@@ -139,6 +148,11 @@ export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> =
   MODULE_INVALID: {
     meaning: "A module of yours is missing, does not compile, threw, or does not export what it should.",
     mend: "Correct it at the place that is named.",
+  },
+  TOKENIZER_UNUSABLE: {
+    meaning:
+      "The tokenizer of `tokenizer_id` is missing, gated, cannot be fetched, has no chat template, or is of a kind that is not read.",
+    mend: "Do as the message says; a local folder with the tokenizer's files always works.",
   },
   INPUT_MISSING: {
     meaning: "No file is at `input.path`, or none matches the glob.",

@@ -54,6 +54,7 @@ const SPEC_SECTIONS: Readonly<Record<string, readonly string[]>> = {
   steps: ["steps", "*"],
   llm: ["steps", "*", "llm"],
   generation_kwargs: ["steps", "*", "llm", "generation_kwargs"],
+  structured_output: ["steps", "*", "llm", "structured_output"],
   output: ["output"],
   run: ["run"],
 };

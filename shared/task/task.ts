@@ -20,7 +20,7 @@ export type StructuredOutput =
   | { readonly format: "json"; readonly schema: JsonSchema }
   | { readonly format: "regex"; readonly schema: string };
 
-/** A JSON Schema of draft 2020-12. */
+/** A JSON Schema of draft 2020-12, or of draft-07 where `$schema` says so. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 export type FinishReason = "stop" | "length" | "content_filter" | "tool_calls" | (string & {});
@@ -36,6 +36,8 @@ export interface Generation {
   readonly outputTokens: number | null;
   /** The name under which the model was served. */
   readonly model: string;
+  /** With structured output: the parsed JSON, or the text that matched. Set by the engine, not by an LLM. */
+  readonly value?: unknown;
 }
 
 export interface GenerateOptions {
@@ -43,8 +45,12 @@ export interface GenerateOptions {
   readonly generationKwargs?: Readonly<Record<string, unknown>>;
   /** Tells calls of one conversation apart in their seeds: 0 for the first turn. */
   readonly turn?: number;
-  /** The server is asked to keep to it, where it can. Give the same object for the same form: that keeps calls cheap. */
-  readonly structuredOutput?: StructuredOutput;
+  /**
+   * The answer has this form: the server is asked to keep to it where it can, what comes is checked, repaired, asked for
+   * again. By default the step's `llm.structured_output`; null for none. Give the same object for the same form: that
+   * keeps calls cheap.
+   */
+  readonly structuredOutput?: StructuredOutput | null;
   /** Magpie: the model writes the next message of the user, and not an answer. */
   readonly preQuery?: boolean;
 }

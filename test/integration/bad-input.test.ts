@@ -114,10 +114,10 @@ const refusals: readonly (Expected & {
   },
   {
     what: "a key that is not built yet",
-    flags: ["-s", "steps.0.llm.tokenizer_id=x"],
+    flags: ["-s", "steps.0.llm.use_offline_batch_generation=true"],
     exitCode: 2,
     code: "NOT_BUILT",
-    place: /tokenizer_id/,
+    place: /use_offline_batch_generation/,
     says: /not built/,
   },
   {

@@ -4,9 +4,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { startSimulator } from "../../bench/simulator/simulator.ts";
+import { jobStatus } from "../../jobs/job-status.ts";
 import { retryJob } from "../../jobs/retry-job.ts";
 import { runJob } from "../../jobs/run-job.ts";
+import { isTidingError } from "../../shared/errors.ts";
 import { specFromObject } from "../../shared/spec/load-spec.ts";
+import { JobWorld } from "../support/job-world.ts";
 
 void test("a job is retried, extended, and retried again without a row going astray", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "tiding-retry-"));
@@ -42,4 +45,20 @@ void test("a job is retried, extended, and retried again without a row going ast
   assert.equal(whole.run.calls.answers, 11);
   assert.deepEqual(await readdir(path.join(output, "failed")), []);
   await rm(folder, { recursive: true });
+});
+
+void test("a retry that cannot begin lets go of the output", async () => {
+  await using world = await JobWorld.open(20, { failPrompts: ["question 7"] });
+  const report = await world.run(world.spec());
+  assert.equal(report.rows.failed, 1);
+  const table = path.join(world.output, ".tiding");
+  for (const name of await readdir(table)) if (name.startsWith("shards.")) await rm(path.join(table, name));
+  // The second try would find the output in use by the first.
+  for (const _ of [1, 2]) {
+    await assert.rejects(
+      retryJob({ output: world.output, overrides: [], environment: {} }),
+      (error) => isTidingError(error) && error.code === "OUTPUT_DAMAGED",
+    );
+    assert.equal((await jobStatus(world.output)).state, "finished-with-failed-rows");
+  }
 });

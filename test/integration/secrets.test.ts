@@ -42,6 +42,7 @@ async function runWith(name: string, options: { readonly apiKey: string; readonl
   await writeFile(specFile, JSON.stringify(spec));
   const world = cliWorld({ KEY, TEAM: HEADER, TIDING_DEBUG: "1" });
   await runCli(["run", specFile], world);
+  await runCli(["retry", path.join(folder, name), "--set", `steps.0.llm.headers.X-More=${HEADER}`], world);
   return world.stdout.text + world.stderr.text;
 }
 

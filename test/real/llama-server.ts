@@ -24,6 +24,7 @@ import {
   checkPreview,
 } from "./model-checks.ts";
 import { CONTEXT_TOKENS, MODEL_NAMES, ModelServer, PARALLEL } from "./model-server.ts";
+import { checkProbe } from "./probe-check.ts";
 import { preparePython } from "./python-environment.ts";
 import { checkSimulated } from "./simulated-check.ts";
 
@@ -65,6 +66,7 @@ async function main(): Promise<void> {
   server.start();
   await server.reaches("ready");
   const world = { root, environment, server, questions, findings };
+  await step("probe", () => checkProbe(world));
   await step("preview", () => checkPreview(world));
   await step("answers", () => checkAnswers(world, wanted));
   await step("killed job", () => checkKilledJob(world));

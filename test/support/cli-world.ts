@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { Writable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import type { CliContext, OutputStream } from "../../cli/terminal.ts";
 import type { CallCounts, JobProgress, JobReport } from "../../shared/observe/job-report.ts";
 
@@ -27,8 +27,12 @@ export interface CliWorld extends CliContext {
   readonly signals: EventEmitter;
 }
 
-export function cliWorld(environment: CliContext["environment"] = {}): CliWorld {
-  return { stdout: new CapturedStream(), stderr: new CapturedStream(), environment, signals: new EventEmitter() };
+export function cliWorld(
+  environment: CliContext["environment"] = {},
+  stdin: CliContext["stdin"] = Readable.from([]),
+): CliWorld {
+  const [stdout, stderr] = [new CapturedStream(), new CapturedStream()];
+  return { stdin, stdout, stderr, environment, signals: new EventEmitter() };
 }
 
 const retries = {

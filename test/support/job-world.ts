@@ -73,8 +73,8 @@ export class JobWorld implements AsyncDisposable {
   }
 
   /** The rows of `data/` or `failed/`, file by file in the order of names. */
-  async rows(kind: "data" | "failed" = "data"): Promise<readonly OutputRow[]> {
-    const folder = path.join(this.output, kind);
+  async rows(kind: "data" | "failed" = "data", output = this.output): Promise<readonly OutputRow[]> {
+    const folder = path.join(output, kind);
     const rows: OutputRow[] = [];
     for (const name of (await readdir(folder)).toSorted((a, b) => (a < b ? -1 : 1))) {
       const file = await asyncBufferFromFile(path.join(folder, name));

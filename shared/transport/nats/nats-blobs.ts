@@ -118,7 +118,8 @@ export class NatsBlobs implements BlobStore {
     const { state, config } = await this.#calls.repeat("The use of blobs", async () =>
       (await this.#manager).streams.info(this.#stream),
     );
-    return { bytes: state.bytes, budgetBytes: config.max_bytes };
+    // -1 where somebody took the budget away.
+    return { bytes: state.bytes, budgetBytes: config.max_bytes < 0 ? Infinity : config.max_bytes };
   }
 
   #chunksOf(body: Uint8Array): Uint8Array[] {

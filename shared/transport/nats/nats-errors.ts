@@ -7,17 +7,23 @@ import { TransportError } from "../transport.ts";
 /** API error codes that nats-server answers with (`server/errors.json`, 2.9 to 2.15). */
 export const API_CODE = {
   accountResourcesExceeded: 10002,
+  /** "no suitable peers for placement" */
+  clusterNoPeers: 10005,
   clusterUnavailable: 10008,
   consumerNotFound: 10014,
   messageNotFound: 10037,
   notEnabledForAccount: 10039,
   storageResourcesExceeded: 10047,
+  /** Such as "maximum replicas is 5". */
+  streamInvalidConfig: 10052,
   messageTooLarge: 10054,
   deleteFailed: 10057,
   streamNameInUse: 10058,
   streamNotFound: 10059,
   subjectOverlap: 10065,
   wrongLastSequence: 10071,
+  /** "replicas > 1 not supported in non-clustered mode" */
+  replicasNotSupported: 10074,
   notEnabled: 10076,
   storeFailed: 10077,
   /** Wrong last sequence too, while another message of the subject is on its way. */

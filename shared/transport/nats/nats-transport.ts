@@ -10,23 +10,16 @@ import { NatsLog } from "./nats-log.ts";
 import { natsNames, type NatsNames } from "./nats-names.ts";
 import { NatsState } from "./nats-state.ts";
 import { NatsTasks } from "./nats-tasks.ts";
-import { ensureStreams, findStreams } from "./streams.ts";
+import { ensureBucketCopies, ensureStreams, findStreams, type StreamSettings } from "./streams.ts";
 
-const MIB = 1024 * 1024;
-
-export interface NatsTransportOptions extends NatsOptions {
+/** `StreamSettings` are for who sets the broker up, and of no effect otherwise. */
+export interface NatsTransportOptions extends NatsOptions, StreamSettings {
   /** The coordinator sets the broker up; a worker, which may not, waits until it is. */
   readonly provision: boolean;
   /** How long a worker waits for that; 30,000 ms by default. */
   readonly setupWaitMs?: number;
   /** How long a claim lasts without a beat; 30,000 by default. The putter's counts. */
   readonly leaseMs?: number;
-  /** Most bytes of result blobs; 1 GiB by default. The server must have that much in its max_file_store. */
-  readonly resultsBudgetBytes?: number;
-  /** Most bytes of input blobs; 256 MiB by default. */
-  readonly inputsBudgetBytes?: number;
-  /** Copies in a cluster; 1 by default. */
-  readonly replicas?: number;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
   /** From 0 to 1. */
@@ -59,13 +52,13 @@ function lostAgain(error: TransportError, place: string): TidingError {
 
 async function openOver(links: NatsLinks, names: NatsNames, options: NatsTransportOptions): Promise<Transport> {
   const { control, bulk } = links;
-  const { provision, signal, setupWaitMs = 30_000, leaseMs = 30_000, replicas = 1 } = options;
-  const { resultsBudgetBytes = 1024 * MIB, inputsBudgetBytes = 256 * MIB } = options;
+  const { provision, signal, setupWaitMs = 30_000, leaseMs = 30_000, replicas } = options;
   const { now = () => performance.now(), random = Math.random } = options;
   const { created } = provision
-    ? await ensureStreams(links, names, { resultsBudgetBytes, inputsBudgetBytes, replicas, signal })
+    ? await ensureStreams(links, names, options)
     : await findStreams(links, names, { waitMs: setupWaitMs, signal });
-  const state = await NatsState.open({ connection: control, bucket: names.state, provision, replicas });
+  const state = await NatsState.open({ connection: control, bucket: names.state, provision, replicas: replicas ?? 1 });
+  if (provision && replicas !== undefined) await ensureBucketCopies(links, names.state, replicas);
 
   const closer = new AbortController();
   setMaxListeners(0, closer.signal);

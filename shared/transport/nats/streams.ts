@@ -10,11 +10,13 @@ import {
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { setTimeout as delay } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { messageOf, TidingError } from "../../errors.ts";
 import type { NatsLinks } from "./connect.ts";
 import { API_CODE, apiCode, asTransportError } from "./nats-errors.ts";
 import { isPassing } from "./nats-calls.ts";
 import type { NatsNames } from "./nats-names.ts";
+import { isAtLeast } from "./server/nats-server-version.ts";
 
 /** Most bytes of a task's or log entry's body; records are a few KiB. */
 export const MAX_MESSAGE_BYTES = 192 * 1024;
@@ -25,34 +27,47 @@ const MAX_TASKS = 1_000_000;
 const LOOK_AGAIN_MS = 500;
 /** How long a cluster may take to find its leader. */
 const SETUP_PATIENCE_MS = 20_000;
+const OLDEST_FOR_COPIES = "2.11.0";
 
-export interface StreamBudgets {
-  readonly resultsBudgetBytes: number;
-  readonly inputsBudgetBytes: number;
-  /** Copies in a cluster. */
-  readonly replicas: number;
-  readonly signal: AbortSignal;
+const MIB = 1024 * 1024;
+const RESULTS_BUDGET_BYTES = 1024 * MIB;
+const INPUTS_BUDGET_BYTES = 256 * MIB;
+
+/** What an operator may want otherwise. What is absent a stream keeps, whoever gave it that. */
+export interface StreamSettings {
+  /** Most bytes of result blobs; a new stream has 1 GiB by default. The server must have that much in its max_file_store. */
+  readonly resultsBudgetBytes?: number;
+  /** Most bytes of input blobs; a new stream has 256 MiB by default. */
+  readonly inputsBudgetBytes?: number;
+  /** Copies in a cluster, of all streams; new ones have 1 by default. */
+  readonly replicas?: number;
 }
 
 /**
- * Creates what is missing and brings budgets up to date; several may do so at once. A budget never goes below what is
+ * Creates what is missing and changes what the settings name; several may do so at once. A budget never goes below what is
  * stored, since the server would delete the oldest. Gives the log's stream. Throws BROKER_UNFIT or BROKER_REFUSED.
  */
-export async function ensureStreams(links: NatsLinks, names: NatsNames, budgets: StreamBudgets): Promise<StreamInfo> {
+export async function ensureStreams(
+  links: NatsLinks,
+  names: NatsNames,
+  options: StreamSettings & { readonly signal: AbortSignal },
+): Promise<StreamInfo> {
+  const { resultsBudgetBytes, inputsBudgetBytes, replicas, signal } = options;
+  checkCopies(links, replicas);
   const manager = await managerOf(links);
-  const fail = (error: unknown, stream: string): TidingError => setupFailure(error, `${links.place}, stream ${stream}`);
-  const { resultsBudgetBytes, inputsBudgetBytes, replicas, signal } = budgets;
   const deadline = performance.now() + SETUP_PATIENCE_MS;
-  const ensure = async (config: OwnConfig): Promise<StreamInfo> => {
+  const ensure = async (own: OwnConfig, settings: Settings = {}): Promise<StreamInfo> => {
+    const wanted = { ...settings, ...(replicas === undefined ? {} : { num_replicas: replicas }) };
     for (;;) {
       try {
-        return await ensureStream(manager, { ...COMMON, num_replicas: replicas, ...config });
+        return await ensureStream(manager, own, wanted);
       } catch (error) {
-        if (!isAway(error) || performance.now() > deadline) throw fail(error, config.name);
+        if (!isAway(error) || performance.now() > deadline) throw setupFailure(error, placeOf(links, own.name));
       }
       await delay(LOOK_AGAIN_MS, undefined, { signal });
     }
   };
+  const budget = (bytes: number | undefined): Settings => (bytes === undefined ? {} : { max_bytes: bytes });
   await ensure({
     name: names.tasks,
     subjects: [names.all("task")],
@@ -60,10 +75,24 @@ export async function ensureStreams(links: NatsLinks, names: NatsNames, budgets:
     max_msgs: MAX_TASKS,
     max_msg_size: MAX_WHOLE_MESSAGE_BYTES,
   });
-  await ensure({ name: names.results, subjects: [names.all("result")], max_bytes: resultsBudgetBytes });
-  await ensure({ name: names.inputs, subjects: [names.all("input")], max_bytes: inputsBudgetBytes });
+  const results = { name: names.results, subjects: [names.all("result")], first: { max_bytes: RESULTS_BUDGET_BYTES } };
+  await ensure(results, budget(resultsBudgetBytes));
+  const inputs = { name: names.inputs, subjects: [names.all("input")], first: { max_bytes: INPUTS_BUDGET_BYTES } };
+  await ensure(inputs, budget(inputsBudgetBytes));
   // Apart from the results: a compare-and-swap loads the stream's last block, which must be small.
   return await ensure({ name: names.log, subjects: [names.all("log")], max_msg_size: MAX_WHOLE_MESSAGE_BYTES });
+}
+
+/** Gives the bucket's stream so many copies; it is made by its own client, which leaves one that is there as it is. */
+export async function ensureBucketCopies(links: NatsLinks, bucket: string, replicas: number): Promise<void> {
+  const manager = await managerOf(links);
+  const name = `KV_${bucket}`;
+  try {
+    const { config } = await manager.streams.info(name);
+    if (config.num_replicas !== replicas) await manager.streams.update(name, { num_replicas: replicas });
+  } catch (error) {
+    throw setupFailure(error, placeOf(links, name));
+  }
 }
 
 /** For those who may not create streams: waits for them up to `waitMs`. Gives the log's stream. Throws BROKER_UNFIT. */
@@ -92,7 +121,9 @@ export async function findStreams(
   }
 }
 
-type OwnConfig = Partial<StreamConfig> & Pick<StreamConfig, "name" | "subjects">;
+/** What a stream must have, but for `first`: what it has until somebody wants it otherwise. */
+type OwnConfig = Partial<StreamConfig> & Pick<StreamConfig, "name" | "subjects"> & { readonly first?: Settings };
+type Settings = Partial<Pick<StreamConfig, "max_bytes" | "num_replicas">>;
 
 const COMMON = {
   retention: RetentionPolicy.Limits,
@@ -108,15 +139,56 @@ async function managerOf({ control }: NatsLinks): Promise<JetStreamManager> {
   return await jetstreamManager(control, { checkAPI: false });
 }
 
-async function ensureStream(manager: JetStreamManager, config: OwnConfig): Promise<StreamInfo> {
+async function ensureStream(
+  manager: JetStreamManager,
+  { first, ...own }: OwnConfig,
+  settings: Settings,
+): Promise<StreamInfo> {
   try {
-    return await manager.streams.add(config);
+    return await manager.streams.add({ ...COMMON, num_replicas: 1, ...own, ...first, ...settings });
   } catch (error) {
     if (apiCode(error) !== API_CODE.streamNameInUse) throw error;
   }
-  const { state } = await manager.streams.info(config.name);
-  const budget = config.max_bytes === undefined ? {} : { max_bytes: Math.max(config.max_bytes, state.bytes) };
-  return await manager.streams.update(config.name, { ...config, ...budget });
+  const found = await manager.streams.info(own.name);
+  const { max_bytes } = settings;
+  const budget = max_bytes === undefined ? {} : { max_bytes: Math.max(max_bytes, found.state.bytes) };
+  const config = { ...COMMON, ...own, ...settings, ...budget };
+  return isDeepStrictEqual({ ...found.config, ...config }, found.config)
+    ? found
+    : await manager.streams.update(own.name, config);
+}
+
+/**
+ * Servers without a cluster before 2.10 take any number of copies, and keep one. Before 2.11 compare-and-swap is not sound
+ * on several copies (shared/research/nats.md). Throws BROKER_UNFIT.
+ */
+function checkCopies({ control, place }: NatsLinks, replicas: number | undefined): void {
+  if (replicas === undefined || replicas === 1) return;
+  const { cluster, version = "" } = control.info ?? {};
+  if (cluster === undefined) throw tooManyCopies(place, "it is one server, not a cluster.");
+  if (isAtLeast(version, OLDEST_FOR_COPIES)) return;
+  throw new TidingError("BROKER_UNFIT", `Streams with ${replicas} copies do not hold on nats-server ${version}.`, {
+    place,
+    mend: `Upgrade the cluster to nats-server ${OLDEST_FOR_COPIES} or later, or leave --replicas out.`,
+  });
+}
+
+function isAboutCopies(error: unknown): boolean {
+  const code = apiCode(error);
+  if (code === API_CODE.streamInvalidConfig) return /replicas/.test(messageOf(error));
+  return code === API_CODE.clusterNoPeers || code === API_CODE.replicasNotSupported;
+}
+
+function tooManyCopies(place: string, why: string, cause?: unknown): TidingError {
+  return new TidingError("BROKER_UNFIT", `The broker cannot keep that many copies: ${why}`, {
+    place,
+    mend: "Give --replicas no more than the cluster has servers, 1 to 5; 1 where there is no cluster.",
+    cause,
+  });
+}
+
+function placeOf({ place }: NatsLinks, stream: string): string {
+  return `${place}, stream ${stream}`;
 }
 
 /** No answer, or from a cluster that has no leader yet. */
@@ -137,8 +209,9 @@ function setupFailure(error: unknown, place: string): TidingError {
     return unfit("Enable JetStream for the account.");
   if (code === API_CODE.storageResourcesExceeded || code === API_CODE.accountResourcesExceeded)
     return unfit(
-      "Lower the budgets of results and inputs, or raise the server's max_file_store or the account's limit.",
+      "Lower the budgets (--results-budget, --inputs-budget), or raise the server's max_file_store or the account's limit.",
     );
+  if (isAboutCopies(error)) return tooManyCopies(place, `${messageOf(error)}.`, error);
   if (code === API_CODE.subjectOverlap) return unfit("Choose another namespace.");
   const failure = asTransportError(error, "Setting the broker up");
   if (failure instanceof TidingError) return failure;

@@ -6,8 +6,7 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, errors, type NatsConnection } from "@nats-io/transport-node";
 import { runCli } from "../../../cli/main.ts";
-import { openBroker, openJobBroker, type BrokerOptions } from "../../../jobs/open-broker.ts";
-import { retryJob } from "../../../jobs/retry-job.ts";
+import { openBroker, type BrokerOptions } from "../../../jobs/open-broker.ts";
 import { openNatsTransport } from "../../../shared/transport/nats/nats-transport.ts";
 import { TransportError, type JobKey, type Transport } from "../../../shared/transport/transport.ts";
 import { cliWorld, type CliWorld } from "../../support/cli-world.ts";
@@ -37,14 +36,6 @@ async function done({ world, ended }: Command): Promise<{ readonly code: number;
 /** As SIGTERM. */
 function leave({ world }: Command): void {
   world.signals.emit("SIGTERM", "SIGTERM");
-}
-
-async function retry(nats: DeployedNats, output: string): Promise<void> {
-  const environment = {};
-  const asked = { works: false, environment, stop: new AbortController().signal, onNotice: () => undefined };
-  await using opened = await openJobBroker(brokerOf(nats, "coordinator"), asked);
-  const report = await retryJob({ output, overrides: [], environment, broker: opened.broker });
-  assert.match(report.outcome, /^finished/, JSON.stringify(report.error));
 }
 
 async function textsBelow(folder: string): Promise<readonly (readonly [string, string])[]> {
@@ -78,7 +69,8 @@ for (const version of NATS_SERVER_VERSIONS) {
     );
     ends.push(await done(tiding(nats, "coordinator", "run", job, "--no-work")));
     assert.equal(ends.at(-1)!.code, 3, ends.at(-1)!.said);
-    await retry(nats, world.output);
+    ends.push(await done(tiding(nats, "coordinator", "retry", world.output, "--no-work")));
+    assert.equal(ends.at(-1)!.code, 3, ends.at(-1)!.said);
     const rows = [...(await world.rows()), ...(await world.rows("failed"))];
     assert.deepEqual(
       idsOf(rows).toSorted((a, b) => a - b),
@@ -211,6 +203,8 @@ void test("a coordinator's user deletes no stream, and keeps to its namespace", 
   ];
   for (const subject of [...FORBIDDEN_TO_ALL, ...others])
     await assert.rejects(raw.connection.request(subject), isViolation, subject);
+  // Nor is it kept from what --replicas changes.
+  for (const stream of STREAMS) await raw.connection.request(`$JS.API.STREAM.UPDATE.${stream}`);
   for (const subject of ["_INBOX_worker.>", ">", "$SYS.>"]) await refusedSubscription(raw.connection, subject);
   assert.equal(await coordinator.log.tail(JOB, 0), null);
 });

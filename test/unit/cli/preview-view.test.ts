@@ -8,6 +8,7 @@ const call = {
     { role: "system", content: "Be brief." },
     { role: "user", content: [{ type: "text", text: "What is 2+2?" }] },
   ],
+  preQuery: false,
   answer: "It is\n4.\u001B[2J",
   inputTokens: 12,
   outputTokens: null,
@@ -32,6 +33,14 @@ void test("a previewed row shows the messages, the answer, its cost and the colu
     "    none        null",
     "",
   ]);
+});
+
+void test("a message that the model wrote as the user is not called an answer", () => {
+  const lines = renderPreviewRow(
+    { row_id: 7, values: {}, error: null, calls: [{ ...call, input: [], preQuery: true }] },
+    look,
+  );
+  assert.equal(lines[1], "  user, written by the model (12 tokens in, 812ms)");
 });
 
 void test("a row that failed shows why in place of columns", () => {

@@ -33,7 +33,15 @@ function documentOf(change: Change = {}) {
     spec,
     inputFiles: [{ path: "/here/rows.jsonl", bytes: 10, sample: "aa" }],
     inputSchema: [{ name: "instruction", type: "string" }],
-    steps: [{ taskCode: null, llmCode: null, servedModels: [{ model: "m", revision: "r1" }], ...change.stepFacts }],
+    steps: [
+      {
+        taskCode: null,
+        llmCode: null,
+        chatTemplate: null,
+        servedModels: [{ model: "m", revision: "r1" }],
+        ...change.stepFacts,
+      },
+    ],
     ...change.facts,
   });
 }
@@ -101,6 +109,43 @@ void test("what changes rows or columns is in it, and a difference names the key
   }
 });
 
+const magpie = {
+  task: "magpie-generator",
+  llm: { base_url: "http://a", tokenizer_id: "org/model" },
+};
+const magpieOf = (step: object = {}, llm: object = {}, input: object = { generate: { rows: 5 } }) => {
+  const steps = [{ ...magpie, ...step, llm: { ...magpie.llm, ...llm } }];
+  const { spec } = specFromObject({ input, steps, output: { path: "out" } }, { folder: ".", environment: {} });
+  const code = { taskCode: null, llmCode: null, chatTemplate: null, servedModels: [] };
+  return fingerprintDocument({ spec, inputFiles: [], inputSchema: [], steps: [code] });
+};
+
+void test("how many rows are generated is not in the fingerprint, however it is said, and that they are is", () => {
+  const generated = magpieOf();
+  assert.deepEqual(differences(generated, magpieOf({}, {}, { generate: { rows: 50 } })), []);
+  assert.deepEqual(differences(generated, magpieOf({ num_rows: 9 }, {}, {})), []);
+  assert.ok(differences(kept, generated).includes("input.generated was not set, is now true."));
+});
+
+void test("Magpie's defaults may be written out, and what decides its conversations is in the fingerprint", () => {
+  const written = { n_turns: 1, end_with_user: false, include_system_prompt: false, only_instruction: false };
+  assert.deepEqual(differences(magpieOf(), magpieOf(written, { use_magpie_template: true })), []);
+  const changes: [ReturnType<typeof magpieOf>, string][] = [
+    [magpieOf({ n_turns: 2 }), "steps.0.n_turns was 1, is now 2."],
+    [magpieOf({ system_prompt: ["a"] }), 'steps.0.system_prompt was not set, is now ["a"].'],
+    [magpieOf({}, { tokenizer_id: "other" }), 'steps.0.llm.tokenizer_id was "org/model", is now "other".'],
+    [
+      magpieOf({}, { magpie_pre_query_template: "llama3" }),
+      'steps.0.llm.magpie_pre_query_template was not set, is now "llama3".',
+    ],
+  ];
+  for (const [document, sentence] of changes) assert.deepEqual(differences(magpieOf(), document), [sentence]);
+});
+
+void test("a job without Magpie has none of its keys in the document", () => {
+  assert.doesNotMatch(JSON.stringify(kept), /n_turns|num_rows|generated|tokenizer|magpie/);
+});
+
 void test("long values are shown from where they begin to differ", () => {
   const start = "Think about it with care. ".repeat(20);
   const before = documentOf({ step: { system_prompt: `${start}Answer in English.` } });
@@ -123,4 +168,14 @@ void test("the order of keys does not matter, the document survives JSON, and it
   assert.equal(fingerprintOf({ a: 1, b: { c: 2, d: 3 } }), fingerprintOf({ b: { d: 3, c: 2 }, a: 1 }));
   assert.ok(!text.includes("KEY") && !text.includes("http://"));
   assert.match(fingerprintOf(kept), /^[0-9a-f]{64}$/);
+});
+
+void test("a structured output is in the fingerprint with the order of its properties, however it is written", () => {
+  const schema = { type: "object", properties: { b: { type: "string" }, a: { type: "string" } } };
+  const turned = { type: "object", properties: { a: { type: "string" }, b: { type: "string" } } };
+  const withForm = (structured_output: object) => documentOf({ llm: { structured_output } });
+  assert.deepEqual(differences(withForm({ schema }), withForm({ format: "json", schema: JSON.stringify(schema) })), []);
+  assert.equal(differences(withForm({ schema }), withForm({ schema: turned })).length, 1);
+  assert.match(changed({ llm: { structured_output: { schema } } })[0] ?? "", /structured_output was not set/);
+  assert.deepEqual(changed({ step: { structured_retries: 5 } }), []);
 });

@@ -21,6 +21,21 @@ void test("the quickstart's job validates against the published schema and loads
   assert.equal(spec.steps[0]?.llm?.base_url, "http://127.0.0.1:8080");
 });
 
+void test("the Magpie example, a job without an input, validates and loads with its task", async () => {
+  const file = fileURLToPath(new URL("magpie/job.yaml", examples));
+  assert.ok(validate(parse(await readFile(file, "utf8"))), JSON.stringify(validate.errors));
+  const { spec, folder } = await loadSpec(file, { environment: {} });
+  const [step] = spec.steps;
+  assert.ok(step !== undefined);
+  assert.deepEqual(Object.keys((await loadTask(step, { folder })).task.outputs), [
+    "instruction",
+    "response",
+    "system_prompt_key",
+    "model_name",
+  ]);
+  assert.equal(spec.input.limit, 1_000);
+});
+
 void test("the custom task's job, a module that imports this package, validates and loads with its task", async () => {
   const file = fileURLToPath(new URL("custom-task/job.ts", examples));
   const { exported } = await loadModule(file);

@@ -115,7 +115,7 @@ void test("all errors of a spec are listed at once, each with place and mend", a
   assert.equal(
     message,
     `The spec has 4 errors:
-  job.yaml:1:1: \`input.path\` is missing. Add \`path\`: A file, a glob, or a list of them, relative to the spec's folder. Read in the order given; a glob by name.
+  job.yaml:1:1: \`input.path\` is missing. Add \`path\`, a file, a glob, or a list of them; or \`generate: { rows: N }\` for rows without columns.
   job.yaml:1:10: \`input.pat\` is not a key of the spec. Did you mean \`path\`?
   job.yaml:4:22: \`steps.0.llm.base_url\` must be a URL such as http://127.0.0.1:8080, but is "localhost". Where the model is served, with or without /v1; a list spreads the requests over several endpoints.
   job.yaml:4:40: \`steps.0.llm.slots\` must be more than 0, but is 0. Requests in flight to each endpoint.`,
@@ -234,7 +234,7 @@ void test("keys that need or exclude each other are checked with their places", 
     [
       "SPEC_INVALID",
       "job.yaml:4:15",
-      "`steps.0.template` is for the task text-generation only.",
+      "`steps.0.template` is for text-generation and structured-generation only.",
       "Hand it to your task under `options`.",
     ],
   );
@@ -342,4 +342,24 @@ void test("a program's object is a spec, with overrides, and must be plain", () 
       return true;
     },
   );
+});
+
+void test("a structured output is checked before anything runs, at the line of its fault", async () => {
+  const block = "\n      base_url: http://127.0.0.1:8080\n      structured_output:\n";
+  const withForm = (form: string): string => VALID.replace("{ base_url: http://127.0.0.1:8080 }", block + form);
+  const messageOf = async (form: string): Promise<string[]> => await errorOf(load(withForm(form)));
+  const schema = "        schema:\n          type: object\n          properties:\n            age: { type: int }";
+  const [code, place, message] = await messageOf(schema);
+  assert.deepEqual([code, place], ["SPEC_INVALID", "job.yaml:10:26"]);
+  assert.match(
+    message ?? "",
+    /^`steps\.0\.llm\.structured_output\.schema\.properties\.age\.type` is no valid JSON Schema/,
+  );
+  assert.deepEqual((await messageOf("        format: json\n        schema: '[a-z]+'")).slice(1, 3), [
+    "job.yaml:8:17",
+    '`steps.0.llm.structured_output.schema` must be a JSON Schema, as a map or as JSON text, but is "[a-z]+".',
+  ]);
+  assert.match((await messageOf("        schema: '(a'"))[2] ?? "", /is no regex that answers can be checked by/);
+  const { spec } = await load(withForm(`        schema: '{"type":"object"}'`));
+  assert.deepEqual(spec.steps[0]?.llm?.structured_output, { format: "json", schema: { type: "object" } });
 });
