@@ -21,17 +21,24 @@ export interface JobSize {
   /** Folder of the output, within the workspace's. */
   readonly output: string;
   readonly limit?: number;
+  /** Renders prompts in the engine, with the chat template of this tokenizer. */
+  readonly tokenizerId?: string;
 }
 
 /** The spec of every benchmark: a question a row, one answer, Parquet, all else by default. */
-export function jobSpec({ url, slots, output, limit }: JobSize) {
+export function jobSpec({ url, slots, output, limit, tokenizerId }: JobSize) {
   return {
     input: { path: "questions.jsonl", ...(limit === undefined ? {} : { limit }) },
     steps: [
       {
         task: "text-generation",
         columns: { instruction: "question" },
-        llm: { base_url: url, slots, generation_kwargs: { max_new_tokens: 512 } },
+        llm: {
+          base_url: url,
+          slots,
+          generation_kwargs: { max_new_tokens: 512 },
+          ...(tokenizerId === undefined ? {} : { tokenizer_id: tokenizerId }),
+        },
       },
     ],
     output: { path: output },

@@ -33,6 +33,9 @@ export class ChatTemplate {
   /** Throws `ROW_INVALID` for a conversation that the template refuses or cannot show. */
   render(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
     const variables = { ...this.#variables, messages: messages.map(shown), add_generation_prompt: addGenerationPrompt };
+    // The library throws for every name that is not defined: with traces that is most of what a rendering costs.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     try {
       return this.#template.render(variables);
     } catch (error) {
@@ -40,6 +43,8 @@ export class ChatTemplate {
         mend: "See which roles, and in which order, the model's chat template takes.",
         cause: error,
       });
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
     }
   }
 }
@@ -61,8 +66,17 @@ function shown(message: ChatMessage): ChatMessage {
   return { ...message, content: texts.join("\n") };
 }
 
-/** Python's strftime as far as chat templates use it. */
+const dateTexts = new Map<string, string>();
+
+/** Kept by format: `Intl` costs as much as all the rest of a rendering. */
 function dateText(format: string): string {
+  let text = dateTexts.get(format);
+  if (text === undefined) dateTexts.set(format, (text = formatDate(format)));
+  return text;
+}
+
+/** Python's strftime as far as chat templates use it. */
+function formatDate(format: string): string {
   const part = (options: Intl.DateTimeFormatOptions): string =>
     new Intl.DateTimeFormat("en-US", { ...options, timeZone: "UTC" }).format(TODAY);
   const two = (value: number): string => String(value).padStart(2, "0");
