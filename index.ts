@@ -59,7 +59,15 @@ export {
 } from "./shared/task/task.ts";
 export type { Standing } from "./shared/protocol/standing-record.ts";
 export type { Transport } from "./shared/transport/transport.ts";
+export { InferenceEndpointsLLM, type StreamOptions } from "./worker/llms/inference-endpoints-llm.ts";
+export type {
+  GeneratedOutputs,
+  GenerateOutputsOptions,
+  LibraryGenerateOptions,
+  OutputsInput,
+} from "./worker/llms/library-calls.ts";
 export { LLM, type LLMCall, type ServedModel } from "./worker/llms/llm.ts";
+export type { InferenceEndpointsLLMOptions } from "./worker/llms/llm-options.ts";
 export type { LLMContext } from "./worker/llms/load-llm-module.ts";
 export { builtInTasks } from "./worker/tasks/load-task.ts";
 export type { CardInput, CardOutput, TaskDescription } from "./worker/tasks/task-card.ts";

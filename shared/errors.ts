@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   MODEL_NOT_FOUND: "job",
   WRONG_SERVICE: "job",
   QUOTA_EXHAUSTED: "job",
+  ENDPOINT_NOT_RUNNING: "job",
   NO_ENDPOINT: "job",
   ROWS_FAIL_ALIKE: "job",
   TASK_INVALID: "job",

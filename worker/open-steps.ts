@@ -1,5 +1,6 @@
 /** A job's steps, opened where they run: tasks loaded, LLMs with their gateways, and the columns between them resolved. */
 import { TidingError } from "../shared/errors.ts";
+import { rendersPrompts } from "../shared/spec/check-endpoint.ts";
 import type { StepCode } from "../shared/protocol/step-code.ts";
 import type { Column, RowSchema } from "../shared/rows/row-schema.ts";
 import type { JobSpec, LLMSpec } from "../shared/spec/job-spec.ts";
@@ -8,7 +9,7 @@ import { isModulePath } from "../shared/spec/module-path.ts";
 import { secretResolver } from "../shared/spec/secret.ts";
 import { resolveColumns, type ResolvedColumn, type ResolvedColumns } from "../shared/task/resolve-columns.ts";
 import { LLMGateway } from "./endpoints/llm-gateway.ts";
-import { InferenceEndpointsLLM, type InferenceEndpointsLLMOptions } from "./llms/inference-endpoints-llm.ts";
+import { InferenceEndpointsLLM, type InferenceEndpointsContext } from "./llms/inference-endpoints-llm.ts";
 import type { LLM, ServedModel } from "./llms/llm.ts";
 import { loadLLMModule } from "./llms/load-llm-module.ts";
 import { openPromptRenderer } from "./llms/prompts/open-prompt-renderer.ts";
@@ -165,7 +166,7 @@ export async function openSteps(
 async function openLLM(
   spec: LLMSpec,
   { spec: { run }, folder }: LoadedSpec,
-  { secret, environment }: InferenceEndpointsLLMOptions,
+  { secret, environment }: InferenceEndpointsContext,
 ): Promise<StepLLM> {
   const custom =
     spec.class !== undefined && isModulePath(spec.class) ? await loadLLMModule(spec, { folder, secret }) : null;
@@ -190,10 +191,11 @@ async function openLLM(
 
 /** Null where the server renders prompts. */
 async function openRenderer(
-  { tokenizer_id: tokenizerId, magpie_pre_query_template: preQueryTemplate }: LLMSpec,
-  { folder, environment }: Pick<LoadedSpec, "folder"> & Pick<InferenceEndpointsLLMOptions, "environment">,
+  spec: LLMSpec,
+  { folder, environment }: Pick<LoadedSpec, "folder"> & Pick<InferenceEndpointsContext, "environment">,
 ): Promise<PromptRenderer | null> {
-  return tokenizerId === undefined
+  const { tokenizer_id: tokenizerId, magpie_pre_query_template: preQueryTemplate } = spec;
+  return tokenizerId === undefined || !rendersPrompts(spec)
     ? null
     : await openPromptRenderer({ tokenizerId, preQueryTemplate: preQueryTemplate ?? null, folder, environment });
 }

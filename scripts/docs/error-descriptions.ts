@@ -121,6 +121,10 @@ export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> =
     meaning: "Quota or credit is used up: 402, or `insufficient_quota` under any status.",
     mend: "Add credit or raise the limit, then run the same command again.",
   },
+  ENDPOINT_NOT_RUNNING: {
+    meaning: "The dedicated endpoint that `endpoint_name` names is paused, failed, or does not exist.",
+    mend: "Resume or correct it on Hugging Face, then run the same command again.",
+  },
   NO_ENDPOINT: {
     meaning: "No endpoint could be used for `run.endpoint_wait`.",
     mend: "Start a server, then run the same command again.",

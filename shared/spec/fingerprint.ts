@@ -84,6 +84,8 @@ function stepDocument(step: StepSpec, facts: FingerprintFacts["steps"][number] |
         // As text: constrained decoding writes properties in the schema's order, which a document does not keep.
         schema: JSON.stringify(llm.structured_output.schema),
       },
+      // The server's template then makes the prompts, whatever there is to render them with here.
+      use_openai_client: llm.use_openai_client === true ? true : undefined,
       fail_on_length: llm.fail_on_length,
       // A folder may move: where prompts are rendered by Tiding, what they are rendered with counts.
       ...(typeof facts?.chatTemplate === "string"

@@ -8,6 +8,7 @@ import { z } from "zod";
 import type { ColumnType } from "../rows/row-schema.ts";
 import { canonicalForm } from "../structured/written-form.ts";
 import type { ZodSchema } from "./zod-schema.ts";
+import { ENDPOINT_LLM_KEYS } from "./endpoint-keys.ts";
 import { MAGPIE_LLM_KEYS, MAGPIE_STEP_KEYS, SystemPrompts } from "./magpie-keys.ts";
 
 const durationUnits = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -147,7 +148,13 @@ export const LLMSpec = z.strictObject({
     .union([z.url(), z.array(z.url()).min(1)])
     .optional()
     .describe("Where the model is served, with or without /v1; a list spreads the requests over several endpoints."),
-  model_id: z.string().min(1).optional().describe("The served name to ask for. Asked of the server when absent."),
+  model_id: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "The served name to ask for; asked of the server when absent. Without `base_url`, a model of the Hub's inference providers.",
+    ),
   model_display_name: z.string().min(1).optional().describe("What `model_name` shows in place of the served name."),
   api_key: SecretReference.optional().describe(
     "Reference to the variable with the key: ${HF_TOKEN}. For Hugging Face hosts HF_TOKEN is taken by itself.",
@@ -171,6 +178,7 @@ export const LLMSpec = z.strictObject({
     .boolean()
     .default(false)
     .describe("Make a row fail when its answer was cut by the token limit. Otherwise it is marked and counted."),
+  ...ENDPOINT_LLM_KEYS,
   ...MAGPIE_LLM_KEYS,
   options: z.record(z.string(), z.unknown()).optional().describe("Handed to a custom LLM as it is."),
 });

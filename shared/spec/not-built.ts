@@ -8,14 +8,8 @@ const SPEC_KEYS: Readonly<Record<string, string>> = {
   "run.max_cost": "Bound the job with `input.limit` and `generation_kwargs.max_new_tokens`.",
 };
 
-const OWN_URL = "Give `base_url` the URL of a running endpoint.";
 const LLM_KEYS: Readonly<Record<string, string>> = {
-  endpoint_name: OWN_URL,
-  endpoint_namespace: OWN_URL,
-  endpoint: OWN_URL,
-  provider: "Give `base_url` the provider's OpenAI-compatible URL, and `api_key` a reference to your key.",
-  bill_to: "Send the header yourself: `headers: { X-HF-Bill-To: name }`.",
-  use_openai_client: "Leave it out: the wire is chosen by what the server speaks.",
+  endpoint: "Create the endpoint on Hugging Face first, and give its name as `endpoint_name`.",
   use_offline_batch_generation: "Leave it out: Tiding keeps the endpoint busy row by row.",
 };
 
@@ -60,13 +54,10 @@ export function notBuiltProblems(spec: unknown): SpecProblem[] {
 
 function refuseInLLM(spec: unknown, path: KeyPath, refuse: (path: KeyPath, what: string, mend: string) => void): void {
   const has = (key: string): boolean => valueAt(spec, [...path, key]) !== undefined;
-  const named = Object.keys(LLM_KEYS).filter(has);
-  for (const key of named) refuse([...path, key], "this key is", LLM_KEYS[key] ?? OWN_URL);
+  for (const [key, mend] of Object.entries(LLM_KEYS)) if (has(key)) refuse([...path, key], "this key is", mend);
   if (valueAt(spec, [...path, "slots"]) === "auto") {
     refuse([...path, "slots"], "`auto` is", "Give a number; 64 is a good start for one GPU.");
   }
-  const isServerless = has("model_id") && !has("base_url") && !has("class") && !named.includes("endpoint_name");
-  if (isServerless) refuse([...path, "model_id"], "calling a model without a `base_url` is", OWN_URL);
 }
 
 function textsAt(spec: unknown, path: KeyPath): [KeyPath, string][] {

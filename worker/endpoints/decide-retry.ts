@@ -28,7 +28,13 @@ const CAP_MS = 60_000;
 /** A server may ask for hours; the endpoint is looked at again after this long. */
 const RETRY_AFTER_CAP_MS = 300_000;
 /** Job errors that concern one endpoint, so that others may still carry the job. */
-const REFUSALS = new Set(["UNAUTHORIZED", "MODEL_NOT_FOUND", "WRONG_SERVICE", "QUOTA_EXHAUSTED"]);
+const REFUSALS = new Set([
+  "UNAUTHORIZED",
+  "MODEL_NOT_FOUND",
+  "WRONG_SERVICE",
+  "QUOTA_EXHAUSTED",
+  "ENDPOINT_NOT_RUNNING",
+]);
 
 export function decideRetry(error: TidingError, circumstances: RetryCircumstances): Decision {
   const { attempt, attempts, saturations, isEndpointDown, hasOtherEndpoints, random } = circumstances;

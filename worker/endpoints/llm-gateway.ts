@@ -64,6 +64,7 @@ export class LLMGateway implements AsyncDisposable {
   readonly #calls = new Roster<GatewayCall>();
   readonly #prober: EndpointProber;
   readonly #slotUse: SlotUseMeter;
+  readonly #wholeKwargs = new WeakMap<object, Readonly<Record<string, unknown>>>();
   readonly #closing = new AbortController();
   readonly #listeners: (() => void)[] = [];
   #capacity: number;
@@ -129,7 +130,7 @@ export class LLMGateway implements AsyncDisposable {
       const call = new GatewayCall({
         number: ++this.#callNumber,
         input,
-        generationKwargs: generationKwargs === undefined ? base : { ...base, ...generationKwargs },
+        generationKwargs: generationKwargs === undefined ? base : this.#laidOver(generationKwargs),
         structuredOutput,
         preQuery,
         seedFor,
@@ -175,6 +176,13 @@ export class LLMGateway implements AsyncDisposable {
   /** Slots in use and slots there were, summed over time in milliseconds; the difference of two readings is what counts. */
   slotUse(): SlotUse {
     return this.#slotUse.read(this.#now());
+  }
+
+  /** The same object for the same one: wires keep what they make of it by its identity. */
+  #laidOver(own: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    let whole = this.#wholeKwargs.get(own);
+    if (whole === undefined) this.#wholeKwargs.set(own, (whole = { ...this.#options.generationKwargs, ...own }));
+    return whole;
   }
 
   /** Rejects what is under way and closes the LLM. */

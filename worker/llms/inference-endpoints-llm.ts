@@ -5,30 +5,27 @@
  * endpoint's prompt wire (endpoint-wires.ts); any other conversation takes OpenAI chat.
  */
 import { TidingError } from "../../shared/errors.ts";
+import { rendersPrompts } from "../../shared/spec/check-endpoint.ts";
 import type { LLMSpec } from "../../shared/spec/job-spec.ts";
-import type { SecretResolver } from "../../shared/spec/loaded-spec.ts";
 import type { Generation, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
-import { askDetails, recogniseServer } from "./ask-server.ts";
-import { classifyResponse } from "./classify-response.ts";
 import type { ResponseContext } from "./classify-response.ts";
-import { endpointAddress } from "./endpoint-address.ts";
-import type { EndpointAddress } from "./endpoint-address.ts";
-import { HttpClient } from "./http-client.ts";
-import type { ProxyEnvironment } from "./http-client.ts";
+import type { Endpoint, EndpointContext, FoundServer } from "./endpoint.ts";
+import { LibraryCalls, writesUser } from "./library-calls.ts";
+import type { GeneratedOutputs, GenerateOutputsOptions, LibraryGenerateOptions } from "./library-calls.ts";
 import { LLM } from "./llm.ts";
 import type { LLMCall, ServedModel } from "./llm.ts";
-import type { RecognisedServer } from "./recognise-server.ts";
+import { checkedOptions } from "./llm-options.ts";
+import type { CallSettings, InferenceEndpointsLLMOptions } from "./llm-options.ts";
+import { openEndpoints } from "./open-endpoints.ts";
+import { openPromptRenderer } from "./prompts/open-prompt-renderer.ts";
 import type { PromptRenderer } from "./prompts/prompt-renderer.ts";
-import { requestHeaders } from "./request-headers.ts";
-import type { RequestHeaders } from "./request-headers.ts";
+import type { RecognisedServer } from "./recognise-server.ts";
 import { TextStream } from "./text-stream.ts";
-import { endpointWires } from "./wires/endpoint-wires.ts";
-import type { EndpointWires, WireInUse } from "./wires/endpoint-wires.ts";
+import type { WireInUse } from "./wires/endpoint-wires.ts";
 import type { PromptWire } from "./wires/wire.ts";
 
-export interface InferenceEndpointsLLMOptions {
-  readonly secret: SecretResolver;
-  readonly environment: ProxyEnvironment;
+/** What the engine constructs it with, beside a spec that has been checked. */
+export interface InferenceEndpointsContext extends EndpointContext {
   /** Makes prompts of conversations; where there is none, the server's chat route does. */
   readonly renderer?: PromptRenderer | null;
 }
@@ -39,99 +36,61 @@ export interface StreamOptions {
   readonly endpoint?: string;
   /** Laid over the spec's `generation_kwargs`. */
   readonly generationKwargs?: Readonly<Record<string, unknown>>;
-  readonly structuredOutput?: StructuredOutput;
+  /** Null for an answer in any form. */
+  readonly structuredOutput?: StructuredOutput | null;
   readonly preQuery?: boolean;
   /** 0 to 2^53-1; that of the parameters when absent, or 0. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
 }
 
-/** More connections than slots: probes, and streams whose end trails behind their answer. */
-const SPARE_CONNECTIONS = 8;
-/** A server that lists its models does so at once, even under load. */
-const PROBE_TIMEOUT_MS = 10_000;
-/** Set by the engine; from a spec they would break the reading of answers or throw away paid ones. */
-const RESERVED = [
-  "best_of",
-  "decoder_input_details",
-  "details",
-  "echo",
-  "inputs",
-  "messages",
-  "model",
-  "n",
-  "prompt",
-  "return_full_text",
-  "stream",
-  "stream_options",
-];
-
-interface Endpoint {
-  readonly address: EndpointAddress;
-  readonly request: RequestHeaders;
-  readonly client: HttpClient;
-  server: RecognisedServer | null;
-  recognising: Promise<RecognisedServer> | null;
-  wires: EndpointWires | null;
+/** An endpoint with what was found behind it last. */
+interface EndpointInUse {
+  readonly endpoint: Endpoint;
+  found: FoundServer | null;
+  finding: Promise<FoundServer> | null;
 }
 
-export class InferenceEndpointsLLM extends LLM {
-  readonly #spec: LLMSpec;
-  readonly #renderer: PromptRenderer | null;
-  readonly #endpoints = new Map<string, Endpoint>();
+/** Where a job says nothing of it, because there is none. */
+const DEFAULT_CALLS: CallSettings = { attempts: 6, endpointWaitMs: 900_000, structuredRetries: 2 };
 
-  /** Throws `SPEC_INVALID`, `NOT_BUILT` and `SECRET_MISSING`. */
-  constructor(spec: LLMSpec, { secret, environment, renderer = null }: InferenceEndpointsLLMOptions) {
+export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
+  readonly #spec: LLMSpec;
+  readonly #endpoints: ReadonlyMap<string, EndpointInUse>;
+  readonly #openRenderer: (signal: AbortSignal) => Promise<PromptRenderer | null>;
+  readonly #callSettings: CallSettings;
+  readonly #closing = new AbortController();
+  #rendering: Promise<PromptRenderer | null> | null = null;
+  #renderer: PromptRenderer | null = null;
+  #calls: LibraryCalls | null = null;
+
+  /**
+   * For a program: `options` by distilabel's names, checked as a spec is. Nothing is asked or read before `load`.
+   * Throws `SPEC_INVALID`, `NOT_BUILT` and `SECRET_MISSING`.
+   */
+  constructor(options?: InferenceEndpointsLLMOptions);
+  /** For the engine: a spec that has been checked, in which secrets are references. */
+  constructor(spec: LLMSpec, context: InferenceEndpointsContext);
+  constructor(given: InferenceEndpointsLLMOptions | LLMSpec = {}, context: InferenceEndpointsContext | null = null) {
     super();
-    this.#spec = spec;
-    this.#renderer = renderer;
-    if (spec.base_url === undefined) {
-      throw new TidingError("NOT_BUILT", "An llm without base_url is not built yet.", {
-        place: "llm.base_url",
-        mend: "Give the base_url of a server that speaks the OpenAI chat API.",
-      });
-    }
-    const reserved = RESERVED.find((name) => spec.generation_kwargs[name] !== undefined);
-    if (reserved !== undefined) {
-      throw new TidingError("SPEC_INVALID", `generation_kwargs holds ${reserved}, which the engine sets itself.`, {
-        place: `generation_kwargs.${reserved}`,
-        mend: "Use model_id, stream or num_generations in its place.",
-      });
-    }
-    for (const baseUrl of [spec.base_url].flat()) {
-      const address = endpointAddress(baseUrl);
-      const isTwice = [...this.#endpoints.values()].some(
-        (other) =>
-          other.address.name === address.name ||
-          other.address.origin + other.address.chatPath === address.origin + address.chatPath,
-      );
-      if (isTwice) {
-        throw new TidingError("SPEC_INVALID", `base_url names ${address.name} twice.`, {
-          place: "base_url",
-          mend: "Name each endpoint once and raise slots to send it more at a time.",
-        });
-      }
-      const client = new HttpClient({
-        endpoint: address.name,
-        origin: address.origin,
-        connections: spec.slots + SPARE_CONNECTIONS,
-        idleTimeoutMs: spec.idle_timeout,
-        shortestTimeoutMs: Math.min(spec.request_timeout, PROBE_TIMEOUT_MS),
-        environment,
-      });
-      const request = requestHeaders(spec, address, secret);
-      this.#endpoints.set(address.name, { address, request, client, server: null, recognising: null, wires: null });
+    if (context === null) {
+      const options = checkedOptions(given);
+      this.#spec = options.spec;
+      this.#callSettings = options.calls;
+      this.#openRenderer = (signal) => rendererOf(options, signal);
+      this.#endpoints = inUse(openEndpoints(options.spec, options));
+    } else {
+      this.#spec = given as LLMSpec;
+      this.#callSettings = DEFAULT_CALLS;
+      this.#openRenderer = () => Promise.resolve(context.renderer ?? null);
+      this.#endpoints = inUse(openEndpoints(this.#spec, context));
     }
   }
 
   override get modelName(): string {
     const { model_display_name, model_id } = this.#spec;
-    return (
-      model_display_name ??
-      model_id ??
-      [...this.#endpoints.values()].find(({ server }) => server !== null)?.server?.model ??
-      "unknown"
-    );
+    const found = [...this.#endpoints.values()].find((endpoint) => endpoint.found !== null)?.found;
+    return model_display_name ?? model_id ?? found?.server.model ?? "unknown";
   }
 
   override get endpoints(): readonly string[] {
@@ -140,18 +99,38 @@ export class InferenceEndpointsLLM extends LLM {
 
   /** Asks anew each time, and lets later calls follow what came. */
   override async probe(name: string, signal: AbortSignal): Promise<ServedModel> {
-    const endpoint = this.#endpoint(name);
-    const recognised = await this.#recognise(endpoint, signal);
-    const { server, model, revision, maxConcurrentRequests: most, advice = [] } = recognised;
-    const more =
-      this.#renderer === null ? [] : (endpoint.wires?.prompt.wire.advice(this.#spec.generation_kwargs) ?? []);
+    const found = await this.#find(this.#endpoint(name), signal);
+    const { server, model, revision, maxConcurrentRequests: most, advice = [] } = found.server;
+    const more = this.#renderer === null ? [] : (found.wires.prompt?.wire.advice(this.#spec.generation_kwargs) ?? []);
     return {
       server,
       model,
       revision,
       ...(most === undefined ? {} : { maxConcurrentRequests: most }),
-      ...(recognised.advice === undefined && more.length === 0 ? {} : { advice: [...advice, ...more] }),
+      ...(found.server.advice === undefined && more.length === 0 ? {} : { advice: [...advice, ...more] }),
     };
+  }
+
+  /**
+   * Finds the endpoint, its model and, with `tokenizer_id`, the tokenizer; waits for an endpoint that is not there yet. The
+   * methods below do so by themselves. Resolves with what each endpoint serves, and what there is to know of it. Throws
+   * `NO_ENDPOINT`, `MODEL_NOT_FOUND`, `UNAUTHORIZED`, `ENDPOINT_NOT_RUNNING`, `TOKENIZER_UNUSABLE`, the signal's reason.
+   */
+  async load(signal: AbortSignal = this.#closing.signal): Promise<readonly ServedModel[]> {
+    return await this.#library().load(signal);
+  }
+
+  /** One answer, with as many requests as it takes. Throws a `TidingError` whose class is `row` where nothing else is wrong. */
+  async generate(input: LLMInput, options: LibraryGenerateOptions = {}): Promise<Generation> {
+    return await this.#library().generate(input, options);
+  }
+
+  /**
+   * `num_generations` answers to each input, at most `slots` requests at a time at each endpoint. A generation that failed
+   * is null, with its error. Throws as `load` does, and what stops every call alike, where nothing came out.
+   */
+  async generateOutputs(options: GenerateOutputsOptions): Promise<GeneratedOutputs[]> {
+    return await this.#library().generateOutputs(options);
   }
 
   override call(call: LLMCall): Promise<Generation> {
@@ -164,7 +143,9 @@ export class InferenceEndpointsLLM extends LLM {
    * nothing is tried again: that is the engine's, for `call`.
    */
   stream(input: LLMInput, options: StreamOptions = {}): AsyncIterable<string> {
-    const { structuredOutput = null, preQuery = false, signal = null } = options;
+    const { preQuery = writesUser(this.#spec, input), signal = null } = options;
+    const ownForm = preQuery ? null : (this.#spec.structured_output ?? null);
+    const structuredOutput = options.structuredOutput === undefined ? ownForm : options.structuredOutput;
     const own = this.#spec.generation_kwargs;
     const generationKwargs = options.generationKwargs === undefined ? own : { ...own, ...options.generationKwargs };
     const endpoint = options.endpoint ?? this.endpoints[0] ?? "";
@@ -177,22 +158,29 @@ export class InferenceEndpointsLLM extends LLM {
 
   /** Ends what is in flight. */
   override async close(): Promise<void> {
-    await Promise.all([...this.#endpoints.values()].map(({ client }) => client.close()));
+    this.#closing.abort(new DOMException("The LLM was closed.", "AbortError"));
+    const calls = this.#calls;
+    this.#calls = null;
+    // They close the LLM in turn.
+    if (calls !== null) return await calls[Symbol.asyncDispose]();
+    await Promise.all([...this.#endpoints.values()].map(({ endpoint }) => endpoint.close()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   async #answer(call: LLMCall, onText: ((text: string) => void) | null): Promise<Generation> {
     const endpoint = this.#endpoint(call.endpoint);
-    const server = endpoint.server ?? (await this.#recogniseOnce(endpoint));
-    const { wires, address, request, client } = endpoint;
-    if (wires === null) throw new TidingError("INTERNAL", `${call.endpoint} was recognised without its wires.`);
-    const prompt = this.#promptFor(call, wires.prompt.wire);
+    const { address, server, wires, request, client, errorOf } = endpoint.found ?? (await this.#findOnce(endpoint));
+    const prompt = this.#promptFor(call, wires.prompt?.wire ?? null);
     const checking = prompt === null ? null : this.#checkRoom(prompt, call, server);
     if (checking !== null) await checking;
-    const { wire, shapes }: WireInUse<LLMInput> = prompt === null ? wires.chat : wires.prompt;
+    const { wire, shapes }: WireInUse<LLMInput> = (prompt === null ? null : wires.prompt) ?? wires.chat;
     const { shape, head } = shapes.get(call, this.#spec.stream || onText !== null);
     // With the call's own input: a server's echo of what a template added gives nothing away.
     const context: ResponseContext = {
-      endpoint: address.name,
+      endpoint: address,
       model: server.model,
       input: call.input,
       secrets: request.secrets,
@@ -203,30 +191,31 @@ export class InferenceEndpointsLLM extends LLM {
       method: "POST",
       path: wire.path(shape.stream),
       headers: request.headers,
-      body: wire.body(head, prompt ?? call.input, call.seed),
+      body: wire.body(head, prompt ?? messagesOf(call.input), call.seed),
       signal: call.signal,
       timeoutMs: this.#spec.request_timeout,
       reader,
     });
-    if (answer.status !== 200) throw classifyResponse(answer, context);
+    if (answer.status !== 200) throw errorOf(answer, context);
     // A server that knows no streams answers in one piece.
     return answer.isStreamed && reader !== null ? reader.end() : wire.read(answer, context, shape);
   }
 
   /** The prompt to send, or null where the server's chat route is to make one. Throws what the renderer throws. */
-  #promptFor({ input, preQuery }: LLMCall, { addsSpecialTokens }: PromptWire): string | null {
-    const renderer = this.#renderer;
+  #promptFor({ input, preQuery }: LLMCall, wire: PromptWire | null): string | null {
+    const renderer = wire === null ? null : this.#renderer;
     if (preQuery && renderer === null) {
       throw new TidingError("SPEC_INVALID", "No server writes a user's message over its chat route.", {
         place: "tokenizer_id",
         mend: "Set tokenizer_id to the model's repository or folder, so that its chat template is applied here.",
       });
     }
+    if (wire === null) return null;
     if (typeof input === "string") return input;
     if (renderer === null) return null;
     const prompt = renderer.render(input, { preQuery });
     const { bosToken } = renderer;
-    const isDoubled = addsSpecialTokens && bosToken !== null && prompt.startsWith(bosToken);
+    const isDoubled = wire.addsSpecialTokens && bosToken !== null && prompt.startsWith(bosToken);
     return isDoubled ? prompt.slice(bosToken.length) : prompt;
   }
 
@@ -238,31 +227,60 @@ export class InferenceEndpointsLLM extends LLM {
     return this.#renderer.checkRoom(prompt, { contextTokens, answerTokens: typeof most === "number" ? most : 1 });
   }
 
-  #endpoint(name: string): Endpoint {
+  #endpoint(name: string): EndpointInUse {
     const endpoint = this.#endpoints.get(name);
     if (endpoint === undefined) throw new TidingError("INTERNAL", `No endpoint ${name} here.`);
     return endpoint;
   }
 
-  /** For calls before any probe: one of them asks, and all wait for it. */
-  #recogniseOnce(endpoint: Endpoint): Promise<RecognisedServer> {
-    endpoint.recognising ??= this.#recognise(endpoint, new AbortController().signal).finally(() => {
-      endpoint.recognising = null;
-    });
-    return endpoint.recognising;
+  #library(): LibraryCalls {
+    if (this.#closing.signal.aborted) {
+      throw new TidingError("USAGE", "The LLM was closed.", { mend: "Construct another one." });
+    }
+    this.#calls ??= new LibraryCalls(this, this.#spec, this.#callSettings);
+    return this.#calls;
   }
 
-  async #recognise(endpoint: Endpoint, signal: AbortSignal): Promise<RecognisedServer> {
-    const { address, request, client } = endpoint;
-    const { model_id, generation_kwargs, request_timeout } = this.#spec;
-    const asked = { address, request, client, timeoutMs: Math.min(PROBE_TIMEOUT_MS, request_timeout) };
-    const wanted = { endpoint: address.name, modelId: model_id, generationKwargs: generation_kwargs };
-    const recognised = await recogniseServer(asked, wanted, signal);
-    // Of vLLM alone the version decides what is sent: structured-fields.ts.
-    const isVllm = recognised.server === "vllm";
-    const server = isVllm ? await askDetails(asked, recognised, { wanted, signal }) : recognised;
-    endpoint.server = server;
-    endpoint.wires = endpointWires(server, { address, turnEnds: this.#renderer?.stopSequences ?? [] });
-    return server;
+  /** For calls before any probe: one of them asks, and all wait for it. */
+  #findOnce(endpoint: EndpointInUse): Promise<FoundServer> {
+    endpoint.finding ??= this.#find(endpoint, new AbortController().signal).finally(() => {
+      endpoint.finding = null;
+    });
+    return endpoint.finding;
   }
+
+  async #find(endpoint: EndpointInUse, signal: AbortSignal): Promise<FoundServer> {
+    this.#renderer = await this.#renderOnce();
+    const found = await endpoint.endpoint.find({ turnEnds: this.#renderer?.stopSequences ?? [], signal });
+    endpoint.found = found;
+    return found;
+  }
+
+  #renderOnce(): Promise<PromptRenderer | null> {
+    this.#rendering ??= this.#openRenderer(this.#closing.signal).catch((error: unknown) => {
+      this.#rendering = null;
+      throw error;
+    });
+    return this.#rendering;
+  }
+}
+
+/** Null where the server renders prompts. */
+async function rendererOf(
+  { spec, folder, environment }: ReturnType<typeof checkedOptions>,
+  signal: AbortSignal,
+): Promise<PromptRenderer | null> {
+  const { tokenizer_id: tokenizerId, magpie_pre_query_template: preQueryTemplate = null } = spec;
+  return tokenizerId === undefined || !rendersPrompts(spec)
+    ? null
+    : await openPromptRenderer({ tokenizerId, preQueryTemplate, folder, environment, signal });
+}
+
+/** A text goes over a chat route as the user's message. */
+function messagesOf(input: LLMInput): LLMInput {
+  return typeof input === "string" ? [{ role: "user", content: input }] : input;
+}
+
+function inUse(endpoints: readonly Endpoint[]): ReadonlyMap<string, EndpointInUse> {
+  return new Map(endpoints.map((endpoint) => [endpoint.name, { endpoint, found: null, finding: null }]));
 }

@@ -9,10 +9,21 @@ export interface RequestHeaders {
   readonly secrets: readonly string[];
 }
 
+/** What of a spec goes into headers. */
+type HeaderSpec = Pick<LLMSpec, "api_key" | "headers" | "bill_to">;
+
 const HUGGING_FACE_HOST = /(^|\.)(huggingface\.co|huggingface\.cloud|hf\.space)$/;
 
-/** Resolves the references in `api_key` and `headers`. Throws `SECRET_MISSING`. */
-export function requestHeaders(spec: LLMSpec, address: EndpointAddress, secret: SecretResolver): RequestHeaders {
+/**
+ * Resolves the references in `api_key` and `headers`. Without `api_key` Hugging Face's hosts are sent the user's token, and
+ * so is an address that is `namedByHub`. Throws `SECRET_MISSING`.
+ */
+export function requestHeaders(
+  spec: HeaderSpec,
+  address: Pick<EndpointAddress, "origin" | "hostname" | "credentials">,
+  secret: SecretResolver,
+  { namedByHub = false }: { readonly namedByHub?: boolean } = {},
+): RequestHeaders {
   const secrets: string[] = [];
   const resolve = (reference: string): string => {
     const value = secret(reference);
@@ -20,19 +31,28 @@ export function requestHeaders(spec: LLMSpec, address: EndpointAddress, secret: 
     return value;
   };
   const headers: Record<string, string> = { accept: "application/json", "content-type": "application/json" };
+  const isHub = namedByHub
+    ? maySendKey(new URL(address.origin))
+    : HUGGING_FACE_HOST.test(address.hostname) && address.origin.startsWith("https:");
   if (spec.api_key !== undefined) headers["authorization"] = `Bearer ${resolve(spec.api_key)}`;
   else if (address.credentials !== null) {
     const basic = Buffer.from(address.credentials).toString("base64");
     secrets.push(basic, address.credentials.slice(address.credentials.indexOf(":") + 1));
     headers["authorization"] = `Basic ${basic}`;
-  } else if (HUGGING_FACE_HOST.test(address.hostname) && address.origin.startsWith("https:")) {
+  } else if (isHub) {
     const token = hubToken(resolve);
     if (token !== null) headers["authorization"] = `Bearer ${token}`;
   }
+  if (spec.bill_to !== undefined) headers["x-hf-bill-to"] = spec.bill_to;
   for (const [name, value] of Object.entries(spec.headers ?? {})) {
     headers[name.toLowerCase()] = value.replace(/\$\{[A-Za-z_][A-Za-z0-9_]*\}/g, resolve);
   }
   return { headers, secrets: secrets.filter((text) => text !== "") };
+}
+
+/** A key never goes over a network in the clear. */
+export function maySendKey({ protocol, hostname }: URL): boolean {
+  return protocol === "https:" || hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
 }
 
 /** HF_TOKEN where it is set. Public endpoints need none, so its absence is no error here: a 401 says so in time. */

@@ -18,24 +18,33 @@ export interface WireInUse<Input extends LLMInput, Kind extends Wire<Input> = Wi
 export interface EndpointWires {
   /** For conversations. */
   readonly chat: WireInUse<readonly ChatMessage[]>;
-  /** For prompts. */
-  readonly prompt: WireInUse<string, PromptWire>;
+  /** For prompts; null where everything is a conversation. */
+  readonly prompt: WireInUse<string, PromptWire> | null;
 }
 
 export interface EndpointWiresOptions {
   readonly address: EndpointAddress;
   /** Texts at which a message of the user ends that the model writes, beside the stop sequences of the spec. */
   readonly turnEnds: readonly string[];
+  /** The spec asks for the chat route whatever the server has. */
+  readonly isChatOnly?: boolean;
 }
 
-export function endpointWires(server: RecognisedServer, { address, turnEnds }: EndpointWiresOptions): EndpointWires {
+export function endpointWires(server: RecognisedServer, options: EndpointWiresOptions): EndpointWires {
+  const { address, turnEnds, isChatOnly = false } = options;
+  const chatOnly = chatOnlyWires(openAIChat(server, address.chatPath));
+  if (isChatOnly) return chatOnly;
   const prompt = promptWire(server, address);
   return {
-    chat: inUse(openAIChat(server, address.chatPath), (kwargs) => kwargs),
+    ...chatOnly,
     prompt: inUse(prompt, (kwargs, preQuery) =>
       preQuery ? withStops(kwargs, turnEnds, prompt.maxStopSequences) : kwargs,
     ),
   };
+}
+
+export function chatOnlyWires(chat: Wire<readonly ChatMessage[]>): EndpointWires {
+  return { chat: inUse(chat, (kwargs) => kwargs), prompt: null };
 }
 
 /**

@@ -60,6 +60,7 @@ void test("what does not change rows is not in the fingerprint", () => {
     },
     { llm: { base_url: ["http://b", "http://c"], slots: 5, stream: true, request_timeout: 5, idle_timeout: 5 } },
     { llm: { headers: { "X-Team": "t" }, api_key: "${OTHER}", model_id: "m" } },
+    { llm: { endpoint_name: "e", endpoint_namespace: "team", bill_to: "team", use_openai_client: false } },
     { step: { name: "other" } },
     { facts: { inputFiles: [{ path: "/there/rows.jsonl", bytes: 10, sample: "aa" }] } },
     {
@@ -84,6 +85,7 @@ void test("what changes rows or columns is in it, and a difference names the key
       "steps.0.llm.generation_kwargs.temperature was 0.7, is now 0.9.",
     ],
     [{ llm: { generation_kwargs: {} } }, "steps.0.llm.generation_kwargs.temperature was 0.7, is not set now."],
+    [{ llm: { use_openai_client: true } }, "steps.0.llm.use_openai_client was not set, is now true."],
     [{ step: { template: "{{ a }}" } }, 'steps.0.template was not set, is now "{{ a }}".'],
     [{ step: { num_generations: 2 } }, "steps.0.num_generations was 1, is now 2."],
     [{ spec: { run: { seed: 1 } } }, "seed was 42, is now 1."],

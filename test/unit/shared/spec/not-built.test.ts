@@ -16,17 +16,8 @@ const refused: Record<string, object> = {
   "run.max_cost": { ...base, run: { max_cost: 5 } },
   "steps.0.task": { ...base, steps: [{ task: "UltraFeedback", llm }] },
   "steps.0.llm.slots": withLLM({ slots: "auto" }),
-  "steps.0.llm.model_id": { ...base, steps: [{ task: "text-generation", llm: { model_id: "a/b" } }] },
-  "steps.0.llm.endpoint_name": { ...base, steps: [{ task: "text-generation", llm: { endpoint_name: "e" } }] },
 };
-for (const key of [
-  "endpoint_namespace",
-  "endpoint",
-  "provider",
-  "bill_to",
-  "use_openai_client",
-  "use_offline_batch_generation",
-]) {
+for (const key of ["endpoint", "use_offline_batch_generation"]) {
   refused[`steps.0.llm.${key}`] = withLLM({ [key]: "x" });
 }
 

@@ -245,7 +245,7 @@ void test("HTTP_PROXY is used, NO_PROXY and the machine's own addresses are not 
 });
 
 void test("what a spec may not hold is refused", () => {
-  assert.throws(() => connect({ model_id: "m" }), { code: "NOT_BUILT" });
+  assert.throws(() => connect({}), { code: "SPEC_INVALID", place: "base_url" });
   assert.throws(() => connect({ base_url: ["http://h", "http://h/v1"] }), { code: "SPEC_INVALID" });
   assert.throws(() => connect({ base_url: "http://h", generation_kwargs: { n: 4 } }), { code: "SPEC_INVALID" });
 });

@@ -44,3 +44,15 @@ void test("api_key and references in headers are resolved and known as secrets",
 void test("a missing secret is an error", () => {
   assert.throws(() => headersFor("https://h", { api_key: "${NOT_SET}" }), { code: "SECRET_MISSING" });
 });
+
+void test("an address that Hugging Face named is sent its token, unless it would travel in the clear", () => {
+  const named = (url: string): string | undefined =>
+    requestHeaders({}, endpointAddress(url), secret, { namedByHub: true }).headers["authorization"];
+  assert.equal(named("https://endpoint.example.org"), "Bearer hf_canary");
+  assert.equal(named("http://127.0.0.1:8080"), "Bearer hf_canary");
+  assert.equal(named("http://endpoint.example.org"), undefined);
+});
+
+void test("bill_to is a header", () => {
+  assert.equal(headersFor("https://router.huggingface.co/v1", { bill_to: "team" }).headers["x-hf-bill-to"], "team");
+});

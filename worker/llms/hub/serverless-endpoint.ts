@@ -1,0 +1,96 @@
+/**
+ * A model of the Hub's inference providers, who take conversations over OpenAI chat: by the router, which chooses the
+ * provider itself (`auto`), or as one of them wants it.
+ */
+import { TidingError } from "../../../shared/errors.ts";
+import type { LLMSpec } from "../../../shared/spec/job-spec.ts";
+import { classifyResponse } from "../classify-response.ts";
+import { clientFor } from "../endpoint.ts";
+import type { Endpoint, EndpointContext, Finding, FoundServer } from "../endpoint.ts";
+import type { HttpClient } from "../http-client.ts";
+import { unknownServer } from "../recognise-server.ts";
+import { requestHeaders } from "../request-headers.ts";
+import { chatOnlyWires } from "../wires/endpoint-wires.ts";
+import { openAIChat } from "../wires/openai-chat.ts";
+import { HubClient, hubAddress, hubKey } from "./hub-client.ts";
+import { chatProviders } from "./model-providers.ts";
+import type { ModelProvider } from "./model-providers.ts";
+import { providerRoute } from "./provider-route.ts";
+import type { ProviderRoute } from "./provider-route.ts";
+
+export class ServerlessEndpoint implements Endpoint {
+  readonly name: string;
+  readonly #spec: LLMSpec;
+  readonly #context: EndpointContext;
+  readonly #model: string;
+  readonly #provider: string;
+  /** `api_key` is the provider's own, and none of Hugging Face's. */
+  readonly #hasProviderKey: boolean;
+  readonly #router: string;
+  readonly #hub: HubClient;
+  /** By origin: a provider's own key goes to the provider's own host. */
+  readonly #clients = new Map<string, HttpClient>();
+
+  /** Throws `SECRET_MISSING`, and `SPEC_INVALID` for addresses of Hugging Face's services that are none. */
+  constructor(spec: LLMSpec, context: EndpointContext) {
+    const { model_id: model = "", provider = "auto" } = spec;
+    const { environment } = context;
+    this.#spec = spec;
+    this.#context = context;
+    this.#model = model;
+    this.#provider = provider;
+    const key = hubKey(spec, context);
+    this.#hasProviderKey = spec.api_key !== undefined && !key.startsWith("hf_");
+    this.#router = hubAddress("router", environment);
+    this.name = `${this.#router}/${provider === "auto" ? "v1" : provider}`;
+    hubAddress("hub", environment);
+    this.#hub = new HubClient(this.#hasProviderKey ? null : key, environment);
+  }
+
+  /** Throws `MODEL_NOT_FOUND` where the Hub, or the provider, does not have the model. */
+  async find({ signal }: Finding): Promise<FoundServer> {
+    const providers = await chatProviders(this.#hub, this.#model, signal);
+    const { url, headers, adapt } = await this.#route(providers);
+    const request = requestHeaders(this.#spec, plain(url), this.#context.secret, { namedByHub: true });
+    const server = { ...unknownServer(this.#model), server: "openai" } as const;
+    return {
+      address: this.name,
+      server,
+      wires: chatOnlyWires(openAIChat(server, url.pathname + url.search, adapt)),
+      request: { headers: { ...headers, ...request.headers }, secrets: request.secrets },
+      client: this.#clientTo(url.origin),
+      errorOf: classifyResponse,
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#clients.values()].map((client) => client.close()));
+  }
+
+  async #route(providers: readonly ModelProvider[]): Promise<ProviderRoute> {
+    if (this.#provider === "auto") {
+      return { url: new URL(`${this.#router}/v1/chat/completions`), headers: {}, adapt: (fields) => fields };
+    }
+    const chosen = providers.find(({ provider }) => provider === this.#provider);
+    if (chosen !== undefined) {
+      const [model, router, hasProviderKey] = [this.#model, this.#router, this.#hasProviderKey];
+      return await providerRoute(chosen, { model, router, hasProviderKey });
+    }
+    const others = providers.map(({ provider }) => provider).join(", ");
+    throw new TidingError("MODEL_NOT_FOUND", `${this.#provider} does not serve ${this.#model}; ${others} do.`, {
+      place: "provider",
+      mend: "Name one of them, or leave provider out.",
+    });
+  }
+
+  #clientTo(origin: string): HttpClient {
+    const client =
+      this.#clients.get(origin) ?? clientFor(this.#spec, { name: this.name, origin }, this.#context.environment);
+    this.#clients.set(origin, client);
+    return client;
+  }
+}
+
+function plain({ origin, hostname }: URL): { origin: string; hostname: string; credentials: null } {
+  return { origin, hostname, credentials: null };
+}
