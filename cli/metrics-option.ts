@@ -15,15 +15,16 @@ export function addMetricsOption(command: Command): Command {
   );
 }
 
-/** Serves what `jobs` holds at each scrape, by the jobs' names; nothing without the flag. */
+/** Serves what `jobs` holds at each scrape, by the jobs' names, and what is the `trouble` then; nothing without the flag. */
 export async function serveProgress(
   { metrics }: MetricsFlag,
   jobs: ReadonlyMap<string, JobProgress>,
+  trouble: () => string | null = () => null,
 ): Promise<AsyncDisposable | null> {
   if (metrics === undefined) return null;
   const { sampleOf, serveMetrics } = await import("../jobs/serve-metrics.ts");
   const sample = (): ReturnType<typeof sampleOf>[] => [...jobs].map(([name, progress]) => sampleOf(name, progress));
-  return serveMetrics({ ...metrics, sample, trouble: () => null });
+  return serveMetrics({ ...metrics, sample, trouble });
 }
 
 function address(text: string): MetricsAddress {

@@ -13,7 +13,8 @@ import { decodeCommitRecord } from "../shared/protocol/commit-record.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { encodeShardMessage } from "../shared/protocol/shard-message.ts";
 import { Bitmap } from "../shared/rows/bitmap.ts";
-import { TransportError, type JobKey, type Position, type Transport } from "../shared/transport/transport.ts";
+import { isPassing, TransportError } from "../shared/transport/transport.ts";
+import type { BlobRef, JobKey, Position, Transport } from "../shared/transport/transport.ts";
 import type { RowSource } from "./input/row-source.ts";
 import type { OwnedOutput } from "./output/output-directory.ts";
 import { checkRows, checkTable } from "./check-whole.ts";
@@ -258,18 +259,19 @@ export class Coordinator {
   async #put({ entry, input }: PlannedShard, again = false): Promise<void> {
     const { transport, job } = this.#options;
     const { shard, firstRow, rows } = entry;
+    let ref: BlobRef | null = null;
     for (;;) {
       this.#stopped.signal.throwIfAborted();
       try {
-        if (again) await transport.inputs.drop(job, shard);
-        const ref = await transport.inputs.put(job, shard, input);
+        if (again && ref === null) await transport.inputs.drop(job, shard);
+        // Once is enough: where it is the queue that is full, more of them would leave it no room.
+        ref ??= await transport.inputs.put(job, shard, input);
         const message = encodeShardMessage({ shard, firstRow, rows, input: ref, only: this.#only?.get(shard) ?? null });
         if (again) await transport.tasks.replace(job, shard, message);
         else await transport.tasks.put(job, shard, message);
         return;
       } catch (error) {
-        if (!(error instanceof TransportError) || !["full", "unknown", "unreachable"].includes(error.fault))
-          throw error;
+        if (!isPassing(error)) throw error;
         await delay(100, undefined, { signal: this.#stopped.signal });
       }
     }
@@ -301,9 +303,9 @@ export class Coordinator {
       for (const shard of new Set([...this.#dispatched.keys(), ...this.#sink.openShards])) {
         signal.throwIfAborted();
         await this.#repair(shard).catch((error: unknown) => {
-          // Somebody wrote meanwhile, or nobody knows: what is to be repaired shows at the next look.
-          if (!(error instanceof TransportError) || !["conflict", "unknown", "unreachable"].includes(error.fault))
-            throw error;
+          // Somebody wrote meanwhile, nobody knows, or there is no room: what is to be repaired shows at the next look.
+          const isConflict = error instanceof TransportError && error.fault === "conflict";
+          if (!isConflict && !isPassing(error)) throw error;
         });
       }
     }

@@ -9,7 +9,7 @@ import {
   PROBES,
   type ProbeAnswer,
 } from "../shared/protocol/probe-record.ts";
-import { TransportError, type StateStore, type Transport } from "../shared/transport/transport.ts";
+import { isPassing, TransportError, type StateStore, type Transport } from "../shared/transport/transport.ts";
 import type { PreparedJob } from "./prepare-job.ts";
 import { storedSpec } from "./stored-spec.ts";
 
@@ -62,7 +62,7 @@ async function ask(
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
       if (error.fault === "conflict") return;
-      if (error.fault !== "unknown" && error.fault !== "unreachable") throw error;
+      if (!isPassing(error)) throw error;
     }
     await delay(AGAIN_MS, undefined, { signal });
   }

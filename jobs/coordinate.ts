@@ -19,9 +19,11 @@ import {
 } from "../shared/protocol/coordinator-record.ts";
 import type { Standing } from "../shared/protocol/standing-record.ts";
 import { TransportError, type Lease, type Transport } from "../shared/transport/transport.ts";
+import { awaitBroker } from "./await-broker.ts";
+import { BrokerTrouble } from "./broker-trouble.ts";
 import { coordinatorAtWork } from "./broker-view.ts";
 import type { EngineSettings } from "./engine-settings.ts";
-import { connectBroker, type ProvisionOptions } from "./open-broker.ts";
+import type { ProvisionOptions } from "./open-broker.ts";
 import { OwnRecord } from "./own-record.ts";
 import { SubmittedJobs } from "./submitted-jobs.ts";
 import { tidyRecords } from "./tidy-records.ts";
@@ -48,22 +50,26 @@ export interface CoordinateOptions {
   /** A job's standing changed, or its progress did: about once a second for each that runs. */
   readonly onStanding?: (standing: Standing, name: string) => void;
   readonly onNotice?: (notice: string) => void;
+  /** What keeps it from its broker, in a sentence, whenever that changes; null while nothing does. */
+  readonly onTrouble?: (trouble: string | null) => void;
   /** For tests: how long this coordinator may be silent before another takes over; 9 s when absent. */
   readonly leaseMs?: number;
   /** For tests. */
   readonly settings?: EngineSettings;
 }
 
-/** Resolves when it has left. Throws what keeps it from the broker. */
+/** Resolves when it has left. A broker that is away is waited for. Throws what waiting does not mend. */
 export async function coordinate(options: CoordinateOptions): Promise<void> {
   const asked = AbortSignal.any([options.drain, options.stop]);
-  await using transport = await connectBroker(options.broker, {
-    name: "tiding coordinator",
-    provision: true,
-    signal: asked,
-  });
+  const { broker, onNotice = () => undefined, onTrouble } = options;
+  const trouble = new BrokerTrouble({ onNotice, onChange: onTrouble });
+  onTrouble?.(trouble.now);
+  const role = { name: "tiding coordinator", provision: true };
+  await using transport = await awaitBroker(broker, role, { asked, trouble });
+  if (transport === null) return;
+  const unfollow = trouble.follow(transport);
   const life = new CoordinatorLife(transport, options, asked);
-  await life.live();
+  await life.live().finally(unfollow);
 }
 
 class CoordinatorLife {
@@ -94,10 +100,6 @@ class CoordinatorLife {
   }
 
   async live(): Promise<void> {
-    const unlisten = this.#transport.onHealth((health) => {
-      if (health === "down") this.#notice("The broker is gone; jobs go on when it is back.");
-      if (health === "up") this.#notice("The broker is back.");
-    });
     const beat = setInterval(() => this.#beat(), BEAT_MS);
     try {
       this.#beat();
@@ -110,7 +112,6 @@ class CoordinatorLife {
       this.#failed.signal.throwIfAborted();
     } finally {
       clearInterval(beat);
-      unlisten();
       this.#become("left");
       await this.#orGiveUp(this.#record.settled());
     }

@@ -14,6 +14,8 @@ export interface CrewNumbers {
   readonly slotUse: SlotUse;
   /** What the job waits for, in a sentence; null while it goes on. */
   readonly waitingFor: string | null;
+  /** What keeps the transport from carrying it, which whoever opened the transport tells of; null while nothing does. */
+  readonly trouble: string | null;
 }
 
 export interface Crew {

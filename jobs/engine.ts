@@ -85,7 +85,7 @@ async function openLocal({ output, job, settings = {}, onStep }: ExecuteOptions,
 }
 
 async function openRemote(
-  { output, job, settings = {}, onNotice, onStep, stop }: ExecuteOptions,
+  { output, job, settings = {}, onNotice, onStep, drain, stop }: ExecuteOptions,
   broker: JobBroker,
   faults: Faults,
 ): Promise<Engine> {
@@ -94,10 +94,12 @@ async function openRemote(
   const opened = await broker.open(output.paths.private);
   const wrapped = wrapTransport === undefined ? opened.transport : wrapTransport(opened.transport);
   const givesUp = new AbortController();
-  const transport = patientTransport(wrapped, AbortSignal.any([stop, givesUp.signal]));
+  const gaveUp = AbortSignal.any([stop, givesUp.signal]);
+  const transport = patientTransport(wrapped, gaveUp);
   const { spec, written, folder, name } = job.loaded;
   const key = jobKey(manifest);
-  const crew = await RemoteCrew.muster({
+  const asked = AbortSignal.any([drain, stop]);
+  const crewOptions = {
     transport,
     job: key,
     record: {
@@ -112,7 +114,12 @@ async function openRemote(
       graceMs: spec.run.grace,
     },
     onFault: faults.onFault,
-    onNotice: (notice) => onNotice?.(notice),
+    onNotice: (notice: string) => onNotice?.(notice),
+    givesUp: gaveUp,
+  };
+  const crew = await RemoteCrew.muster(crewOptions, asked).catch(async (error: unknown) => {
+    await opened[Symbol.asyncDispose]();
+    throw error;
   });
   const { environment, works } = broker;
   const host = works

@@ -61,7 +61,8 @@ export async function executeJob(options: ExecuteOptions): Promise<Execution> {
   } catch (cause) {
     // Whatever goes wrong with an output that is another's is explained by that alone.
     const error: unknown = (await output.isLost()) ? output.lost.reason : cause;
-    ending = { kind: "stopped", error: asTidingError(error) };
+    const isAsked = AbortSignal.any([options.drain, options.stop]).reason === error;
+    if (!isAsked) ending = { kind: "stopped", error: asTidingError(error) };
     throw error;
   } finally {
     await output.release(stateAfter(ending));

@@ -28,6 +28,7 @@ export class LocalCrew implements Crew {
       endpoints: this.#gateways.flatMap((gateway) => gateway.endpoints()),
       slotUse: sumSlotUse(this.#gateways.map((gateway) => gateway.slotUse())),
       waitingFor: this.#gateways.map((gateway) => gateway.waitingFor()).find((waiting) => waiting !== null) ?? null,
+      trouble: null,
     };
   }
 

@@ -7,6 +7,7 @@ import { spawnNatsServer } from "../shared/transport/nats/server/spawn-nats-serv
 import type { StreamSettings } from "../shared/transport/nats/streams.ts";
 import type { Transport } from "../shared/transport/transport.ts";
 import { askWorkers } from "./ask-workers.ts";
+import { BrokerTrouble } from "./broker-trouble.ts";
 import type { JobBroker, OpenBroker } from "./engine.ts";
 
 /** In place of an address: a nats-server of the job's own, on this machine. */
@@ -26,7 +27,7 @@ export type ProvisionOptions = BrokerOptions & {
 /** Throws as `openNatsTransport` does; `USAGE` for `nats:spawn`. */
 export async function connectBroker(
   { address, streams, ...options }: ProvisionOptions,
-  role: Pick<NatsTransportOptions, "name" | "provision" | "setupWaitMs" | "signal">,
+  role: Pick<NatsTransportOptions, "name" | "provision" | "setupWaitMs" | "signal" | "onWait">,
 ): Promise<Transport> {
   if (address === SPAWN) {
     throw new TidingError("USAGE", `${SPAWN} starts a server for one \`tiding run\`, and it ends with that job.`, {
@@ -58,10 +59,11 @@ export async function openJobBroker(
     return { broker, [Symbol.asyncDispose]: () => Promise.resolve() };
   }
   const transport = await connectBroker(options, { name: "tiding run", provision: true, signal: stop });
+  new BrokerTrouble({ onNotice }).follow(transport);
   return { broker: sharedBroker(transport, { works, environment }), [Symbol.asyncDispose]: () => transport.close() };
 }
 
-/** A connection that is open already; it stays open when the job ends. */
+/** A connection that is open already; it stays open when the job ends. Who opened it tells of its troubles. */
 export function sharedBroker(transport: Transport, options: Pick<JobBroker, "works" | "environment">): JobBroker {
   return {
     ...options,
@@ -88,6 +90,7 @@ function spawnedBroker(
       try {
         const own = { address: server.url, streams };
         const transport = await connectBroker(own, { name: "tiding run", provision: true, signal });
+        new BrokerTrouble({ onNotice }).follow(transport);
         return {
           transport,
           async [Symbol.asyncDispose]() {

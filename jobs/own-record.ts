@@ -3,7 +3,7 @@
  * what was set before may be passed over.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { TransportError, type StateStore } from "../shared/transport/transport.ts";
+import { isPassing, TransportError, type StateStore } from "../shared/transport/transport.ts";
 
 const AGAIN_MS = 250;
 
@@ -52,8 +52,7 @@ export class OwnRecord {
         this.#next ??= value;
         const fault = error instanceof TransportError ? error.fault : null;
         if (fault === "conflict") continue;
-        if (fault === "unknown" || fault === "unreachable")
-          await delay(AGAIN_MS, undefined, { signal: givesUp }).catch(() => undefined);
+        if (isPassing(error)) await delay(AGAIN_MS, undefined, { signal: givesUp }).catch(() => undefined);
         else {
           this.#isOver = true;
           if (fault !== "closed") this.#options.onFault(error);

@@ -6,6 +6,9 @@ import type { SlotUse } from "../worker/endpoints/slot-use.ts";
 import type { Crew, CrewNumbers } from "./crew.ts";
 import { Rates, rowsOf } from "./job-numbers.ts";
 
+/** How long after the broker's trouble has passed workers may still be heard to wait for it. */
+const LATE_MS = 3_000;
+
 export class ProgressMeter {
   readonly #coordinator: Coordinator;
   readonly #crew: Crew;
@@ -14,6 +17,7 @@ export class ProgressMeter {
   readonly #rates = new Rates();
   #state: JobProgress["state"] = "running";
   #noticed: string | null = null;
+  #troubledMs = -Infinity;
   #slotUseFrom: SlotUse | null = null;
   #slotUseTo: SlotUse | null = null;
 
@@ -56,7 +60,8 @@ export class ProgressMeter {
 
   progress(): JobProgress {
     const crew = this.#crew.numbers();
-    const { calls, waitingFor } = crew;
+    const { calls } = crew;
+    const waitingFor = crew.trouble ?? crew.waitingFor;
     this.#markSlotUse(crew);
     const unlanded = this.#coordinator.unlandedBefore;
     const done = crew.accepted + crew.failed;
@@ -92,9 +97,11 @@ export class ProgressMeter {
 
   /** Says once what the job has begun to wait for. */
   noticeWaiting(onNotice: ((notice: string) => void) | undefined): void {
-    const waitingFor = this.#crew.numbers().waitingFor;
+    const { waitingFor, trouble } = this.#crew.numbers();
+    if (trouble !== null) this.#troubledMs = performance.now();
+    if (performance.now() - this.#troubledMs < LATE_MS) return;
     if ((waitingFor === null) === (this.#noticed === null)) return;
     this.#noticed = waitingFor;
-    onNotice?.(waitingFor ?? "An endpoint answers again; the job goes on.");
+    onNotice?.(waitingFor ?? "What was waited for is there; the job goes on.");
   }
 }

@@ -13,13 +13,22 @@ import {
   type WorkerJob,
   type WorkerRecord,
 } from "../shared/protocol/worker-record.ts";
-import { TransportError, type JobKey, type Transport, type VersionedState } from "../shared/transport/transport.ts";
+import {
+  isPassing,
+  TransportError,
+  type FullStore,
+  type JobKey,
+  type Transport,
+  type VersionedState,
+} from "../shared/transport/transport.ts";
 import { sumSlotUse } from "../worker/endpoints/slot-use.ts";
 import type { Crew, CrewNumbers } from "./crew.ts";
 
 /** A worker tells of itself every second; one that was silent for this long is taken for gone. */
 const SILENT_MS = 15_000;
 const LOOK_MS = 100;
+/** How often it is said again that the job runs, while nobody is heard. */
+const CALL_MS = 5_000;
 /** How long beyond their grace workers are waited for. */
 const PATIENCE_MS = 10_000;
 const LAST_WORD_MS = 3_000;
@@ -30,6 +39,8 @@ export interface RemoteCrewOptions {
   readonly record: Omit<JobRecord, "version" | "state" | "run">;
   readonly onFault: (error: TidingError) => void;
   readonly onNotice: (notice: string) => void;
+  /** From then on what the broker does not take is given up. */
+  readonly givesUp: AbortSignal;
 }
 
 interface Member {
@@ -42,23 +53,40 @@ export class RemoteCrew implements Crew {
   readonly #options: RemoteCrewOptions;
   readonly #run = randomUUID();
   readonly #members = new Map<string, Member>();
+  /** The job is not to be gone on with. */
+  readonly #leaving = new AbortController();
   readonly #closed = new AbortController();
   readonly #noticed = new Set<string>();
   readonly #startedMs = performance.now();
-  #watching: Promise<void> = Promise.resolve();
+  #watching: Promise<unknown> = Promise.resolve();
+  /** What was last to be announced; what came before is given up. */
+  #announced = 0;
   #isBrokerDown = false;
-  #unlisten: () => void = () => undefined;
+  #full: FullStore | null = null;
+  readonly #unlisten: () => void;
 
   private constructor(options: RemoteCrewOptions) {
     this.#options = options;
+    this.#unlisten = options.transport.onHealth((health, full) => {
+      if (health === "up" || health === "down") this.#isBrokerDown = health === "down";
+      if (health === "full" || health === "room") this.#full = full;
+    });
   }
 
-  /** Makes the job known as running. Throws `OWNERSHIP_LOST` when a later owner of the output did so before. */
-  static async muster(options: RemoteCrewOptions): Promise<RemoteCrew> {
+  /**
+   * Makes the job known as running. Throws `OWNERSHIP_LOST` when a later owner of the output did so before, and the reason of
+   * `asked` when asked to leave while the broker takes nothing.
+   */
+  static async muster(options: RemoteCrewOptions, asked = options.givesUp): Promise<RemoteCrew> {
     const crew = new RemoteCrew(options);
-    await crew.#announce("running", options.record.graceMs);
-    crew.#watching = crew.#watch();
-    crew.#unlisten = options.transport.onHealth((health) => (crew.#isBrokerDown = health === "down"));
+    try {
+      await crew.#announce("running", options.record.graceMs, asked);
+    } catch (error) {
+      crew.#unlisten();
+      if (error instanceof TransportError) asked.throwIfAborted();
+      throw error;
+    }
+    crew.#watching = Promise.all([crew.#watch(), crew.#call()]);
     return crew;
   }
 
@@ -83,6 +111,7 @@ export class RemoteCrew implements Crew {
       endpoints: joinEndpoints(present),
       slotUse: sumSlotUse(all.map((work) => work.slotUse)),
       waitingFor: this.#waitingFor(present),
+      trouble: this.#trouble(),
     };
   }
 
@@ -91,11 +120,13 @@ export class RemoteCrew implements Crew {
       await this.#drain(graceMs, now);
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
-      this.#notice("The broker cannot be reached: the workers were not told that the job is interrupted.");
+      const why = error.full?.message ?? "The broker cannot be reached.";
+      this.#notice(`${why} The workers were not told that the job is interrupted.`);
     }
   }
 
   async #drain(graceMs: number, now: AbortSignal): Promise<void> {
+    this.#leaving.abort();
     const isNow = (): boolean => graceMs === 0 || now.aborted;
     let hurries = isNow();
     await this.#announce("paused", hurries ? 0 : graceMs);
@@ -110,6 +141,7 @@ export class RemoteCrew implements Crew {
 
   /** Makes known that nothing is left to be done, and stops listening. */
   async dismiss(): Promise<void> {
+    this.#leaving.abort();
     await this.#announce("over", 0);
     // For their last numbers.
     const until = performance.now() + LAST_WORD_MS;
@@ -118,18 +150,25 @@ export class RemoteCrew implements Crew {
   }
 
   async close(): Promise<void> {
+    this.#leaving.abort();
     this.#closed.abort();
     this.#unlisten();
     await this.#watching;
   }
 
-  async #announce(state: JobRecord["state"], graceMs: number): Promise<void> {
+  async #announce(
+    state: JobRecord["state"],
+    graceMs: number,
+    givesUp: AbortSignal = this.#options.givesUp,
+  ): Promise<void> {
     const { transport, job, record } = this.#options;
+    this.#announced += 1;
+    const turn = this.#announced;
     const key = jobRecordKey(job);
     // Of a job that is over, only that is kept.
     const told = state === "over" ? { ...record, spec: {}, inputColumns: [], code: [] } : record;
     const body = encodeJobRecord({ ...told, graceMs, state, run: this.#run });
-    for (;;) {
+    while (turn === this.#announced) {
       const known = await transport.state.get(key);
       if (known !== null && epochOf(known.value) > record.epoch) throw takenOver(job);
       try {
@@ -137,10 +176,24 @@ export class RemoteCrew implements Crew {
         return;
       } catch (error) {
         // What came between was its own try, or its successor's: look again.
-        if (!(error instanceof TransportError) || !["conflict", "unknown", "unreachable"].includes(error.fault))
-          throw error;
+        const isConflict = error instanceof TransportError && error.fault === "conflict";
+        if (!isConflict && (givesUp.aborted || !isPassing(error))) throw error;
         await delay(LOOK_MS);
       }
+    }
+  }
+
+  /** Nobody may be heard because nobody can write: a store that takes nothing from workers shows here too, by writing. */
+  async #call(): Promise<void> {
+    const { record, givesUp, onFault } = this.#options;
+    const { signal } = this.#leaving;
+    try {
+      for (;;) {
+        await delay(CALL_MS, undefined, { signal });
+        if (this.#present().length === 0) await this.#announce("running", record.graceMs);
+      }
+    } catch (error) {
+      if (!signal.aborted && !givesUp.aborted) onFault(asTidingError(error));
     }
   }
 
@@ -179,7 +232,6 @@ export class RemoteCrew implements Crew {
   }
 
   #waitingFor(present: readonly WorkerJob[]): string | null {
-    if (this.#isBrokerDown) return "The broker cannot be reached; the job goes on when it is back.";
     const working = present.filter((work) => work.state === "working");
     if (working.length > 0) {
       const waiting = working.map((work) => work.waitingFor);
@@ -188,6 +240,11 @@ export class RemoteCrew implements Crew {
     if (performance.now() - this.#startedMs < 3_000 || this.#closed.signal.aborted) return null;
     const [first] = present.flatMap((work) => (work.error === null ? [] : [work.error.message]));
     return `No worker works on this job. ${first ?? "Start one with: tiding worker --broker URL"}`;
+  }
+
+  #trouble(): string | null {
+    if (this.#isBrokerDown) return "The broker cannot be reached; the job goes on when it is back.";
+    return this.#full === null ? null : `${this.#full.message} ${this.#full.mend}`;
   }
 
   #present(): readonly Member[] {

@@ -3,8 +3,10 @@ import { once } from "node:events";
 import type { TidingError } from "../shared/errors.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { WorkerHost } from "../worker/worker-host.ts";
+import { awaitBroker } from "./await-broker.ts";
+import { BrokerTrouble } from "./broker-trouble.ts";
 import { LEASE_MS } from "./engine-settings.ts";
-import { connectBroker, type BrokerOptions } from "./open-broker.ts";
+import type { BrokerOptions } from "./open-broker.ts";
 import { serveMetrics, type MetricsAddress } from "./serve-metrics.ts";
 
 export interface WorkOptions {
@@ -25,35 +27,32 @@ export interface WorkOptions {
   readonly leaseMs?: number;
 }
 
-/** Resolves when it has left; `rows` are those that it finished. Throws what keeps it from the broker. */
+/**
+ * Resolves when it has left; `rows` are those that it finished. A broker that is away, or not set up yet, is waited for.
+ * Throws what waiting does not mend.
+ */
 export async function workForBroker(options: WorkOptions): Promise<{ readonly rows: number }> {
   const { broker, environment, folder, drain, stop, onNotice, onStep, leaseMs = LEASE_MS } = options;
   const asked = AbortSignal.any([drain, stop]);
-  await using transport = await connectBroker(broker, {
-    name: "tiding worker",
-    provision: false,
-    setupWaitMs: Infinity,
-    signal: asked,
-  });
-  const faulted = new AbortController();
-  const onFault = (error: TidingError): void => faulted.abort(error);
-  const host = new WorkerHost({ transport, surroundings: { environment, folder }, leaseMs, onNotice, onFault, onStep });
-  onNotice(`Worker ${host.id} waits for jobs.`);
-  let isDown = false;
-  transport.onHealth((health) => {
-    isDown = health === "down";
-    if (health === "down") onNotice("The broker is gone; waiting for it.");
-    if (health === "up") onNotice("The broker is back.");
-  });
+  const trouble = new BrokerTrouble({ onNotice });
+  let host: WorkerHost | null = null;
   await using served =
     options.metrics === undefined
       ? null
       : await serveMetrics({
           ...options.metrics,
-          sample: () => host.jobs.map((job) => ({ total: null, ...job.report() })),
-          trouble: () => (isDown ? "The broker cannot be reached." : null),
+          sample: () => (host?.jobs ?? []).map((job) => ({ total: null, ...job.report() })),
+          trouble: () => trouble.now,
         });
   if (served !== null) onNotice(`Metrics at ${served.url}/metrics`);
+  const role = { name: "tiding worker", provision: false, setupWaitMs: Infinity };
+  await using transport = await awaitBroker(broker, role, { asked, trouble });
+  if (transport === null) return { rows: 0 };
+  trouble.follow(transport);
+  const faulted = new AbortController();
+  const onFault = (error: TidingError): void => faulted.abort(error);
+  host = new WorkerHost({ transport, surroundings: { environment, folder }, leaseMs, onNotice, onFault, onStep });
+  onNotice(`Worker ${host.id} waits for jobs.`);
   const leaves = AbortSignal.any([asked, faulted.signal]);
   if (!leaves.aborted) await once(leaves, "abort");
   await host.drain(stop);

@@ -74,6 +74,7 @@ export const ERROR_CODES = {
   CODE_MISMATCH: "usage",
 
   BROKER_UNREACHABLE: "engine",
+  BROKER_FULL: "engine",
   PROTOCOL_MISMATCH: "engine",
   OUTPUT_DAMAGED: "engine",
   OWNERSHIP_LOST: "engine",

@@ -6,7 +6,7 @@ import { Bitmap } from "../shared/rows/bitmap.ts";
 import { encodeRowBatch } from "../shared/rows/row-batch.ts";
 import { ENGINE_COLUMNS, type EngineValues } from "../shared/rows/result-batch.ts";
 import type { RowSchema } from "../shared/rows/row-schema.ts";
-import { TransportError, type BlobRef, type JobKey, type Transport } from "../shared/transport/transport.ts";
+import { isPassing, type BlobRef, type JobKey, type Transport } from "../shared/transport/transport.ts";
 import type { FinishedRow, HeldShard } from "./held-shard.ts";
 import { failedRow } from "./row-run.ts";
 
@@ -101,8 +101,7 @@ async function storeBatch(target: CommitTarget, shard: number, batch: Uint8Array
       try {
         return await target.transport.results.put(target.job, shard, batch);
       } catch (error) {
-        if (!(error instanceof TransportError) || !["full", "unknown", "unreachable"].includes(error.fault))
-          throw error;
+        if (!isPassing(error)) throw error;
         if (!isWaiting) target.onFull?.(1);
         isWaiting = true;
         await delay(FULL_RETRY_MS * (0.5 + Math.random()), undefined, { signal: target.signal });

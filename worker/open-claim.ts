@@ -4,7 +4,7 @@ import { decodeShardMessage } from "../shared/protocol/shard-message.ts";
 import { Bitmap } from "../shared/rows/bitmap.ts";
 import { TransportError, type Claim, type JobKey, type Transport } from "../shared/transport/transport.ts";
 import { HeldShard } from "./held-shard.ts";
-import { ShardOwner } from "./shard-owner.ts";
+import { ShardOwner, type ShardPlace } from "./shard-owner.ts";
 
 export interface OpenClaimOptions {
   readonly transport: Transport;
@@ -15,6 +15,7 @@ export interface OpenClaimOptions {
   readonly signal: AbortSignal;
   /** The claim's lease ran out: the task may be another's by now. */
   readonly isStale: () => boolean;
+  readonly onWait: ShardPlace["onWait"];
 }
 
 /**
@@ -22,14 +23,14 @@ export interface OpenClaimOptions {
  * now, and an acknowledgement, which the queue believes of zombies as well, would take it from under them.
  */
 export async function openClaim(claim: Claim, options: OpenClaimOptions): Promise<HeldShard | null> {
-  const { transport, job, worker, runsForeignCode, signal, isStale } = options;
+  const { transport, job, worker, runsForeignCode, signal, isStale, onWait } = options;
   const message = decodeShardMessage(claim.body);
   const { shard, rows } = message;
   if (isStale()) return null;
   const input = await transport.inputs.get(message.input);
   if (input !== null && !isStale()) {
     const only = message.only === null ? null : Bitmap.fromText(rows, message.only);
-    const place = { job, shard, size: rows, only, runsForeignCode, worker, signal, isStale };
+    const place = { job, shard, size: rows, only, runsForeignCode, worker, signal, isStale, onWait };
     const owner = await ShardOwner.open(transport.log, place).catch((error: unknown) => {
       // Another worker, with a delivery of its own, was quicker.
       if (isTidingError(error) && error.code === "FENCED") return null;

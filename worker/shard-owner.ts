@@ -12,6 +12,7 @@ import { nextOpening, type Opening } from "../shared/protocol/open-shard.ts";
 import { PROTOCOL_VERSION } from "../shared/protocol/version.ts";
 import type { Bitmap } from "../shared/rows/bitmap.ts";
 import {
+  isPassing,
   TransportError,
   type BlobRef,
   type CommitLog,
@@ -21,6 +22,19 @@ import {
 
 const REPEAT_DELAY_MS = 200;
 
+export interface ShardPlace {
+  readonly job: JobKey;
+  readonly shard: number;
+  readonly size: number;
+  readonly only: Bitmap | null;
+  readonly runsForeignCode: boolean;
+  readonly worker: string;
+  readonly signal: AbortSignal;
+  readonly isStale?: () => boolean;
+  /** Told when an append begins (1) and ends (-1) to wait for a log that takes nothing now. */
+  readonly onWait?: ((change: 1 | -1) => void) | undefined;
+}
+
 export class ShardOwner {
   readonly shard: number;
   readonly opening: Opening;
@@ -29,6 +43,7 @@ export class ShardOwner {
   readonly #size: number;
   readonly #nonce = randomUUID();
   readonly #signal: AbortSignal;
+  readonly #onWait: (change: 1 | -1) => void;
   readonly #done: Bitmap;
   #lost: number;
   #suspect: Opening["suspect"];
@@ -40,7 +55,7 @@ export class ShardOwner {
     log: CommitLog,
     place: { readonly job: JobKey; readonly shard: number; readonly size: number; readonly position: Position | null },
     opening: Opening,
-    signal: AbortSignal,
+    { signal, onWait = () => undefined }: Pick<ShardPlace, "signal" | "onWait">,
   ) {
     this.#log = log;
     this.#job = place.job;
@@ -52,6 +67,7 @@ export class ShardOwner {
     this.#lost = opening.lost;
     this.#suspect = opening.suspect;
     this.#signal = signal;
+    this.#onWait = onWait;
   }
 
   /**
@@ -61,24 +77,12 @@ export class ShardOwner {
    * Whether the right to do so is stale is asked behind the look at the log: what another writes after that look makes
    * this opening fail, so that nobody is fenced who opened the shard since the right was given.
    */
-  static async open(
-    log: CommitLog,
-    shard: {
-      readonly job: JobKey;
-      readonly shard: number;
-      readonly size: number;
-      readonly only: Bitmap | null;
-      readonly runsForeignCode: boolean;
-      readonly worker: string;
-      readonly signal: AbortSignal;
-      readonly isStale?: () => boolean;
-    },
-  ): Promise<ShardOwner | null> {
+  static async open(log: CommitLog, shard: ShardPlace): Promise<ShardOwner | null> {
     const tail = await log.tail(shard.job, shard.shard);
     const record = tail === null ? null : decodeCommitRecord(tail.body);
     const opening = nextOpening(record, shard);
     if (opening.done.isFull || shard.isStale?.() === true) return null;
-    const owner = new ShardOwner(log, { ...shard, position: tail?.position ?? null }, opening, shard.signal);
+    const owner = new ShardOwner(log, { ...shard, position: tail?.position ?? null }, opening, shard);
     await owner.#append((common) => ({ type: "open", worker: shard.worker, ...common }));
     return owner;
   }
@@ -139,20 +143,30 @@ export class ShardOwner {
   }
 
   async #appendUntilKnown(body: Uint8Array, index: number): Promise<void> {
-    for (;;) {
-      this.#signal.throwIfAborted();
-      try {
-        this.#position = await this.#log.append(this.#job, this.shard, this.#position, body);
-        return;
-      } catch (error) {
-        if (!(error instanceof TransportError)) throw error;
-        if (error.fault === "conflict") {
-          if (this.#isOwn(error, index)) return;
-          throw new TidingError("FENCED", `Shard ${this.shard} was taken over by another worker.`, { cause: error });
-        }
-        if (error.fault !== "unknown" && error.fault !== "unreachable") throw error;
-        await delay(REPEAT_DELAY_MS, undefined, { signal: this.#signal });
+    let isWaiting = false;
+    try {
+      while (!(await this.#appended(body, index))) {
+        if (!isWaiting) this.#onWait(1);
+        isWaiting = true;
+        // Not all at once, when a broker has room again.
+        await delay(REPEAT_DELAY_MS * (0.5 + Math.random()), undefined, { signal: this.#signal });
       }
+    } finally {
+      if (isWaiting) this.#onWait(-1);
+    }
+  }
+
+  /** False when it must be tried again. */
+  async #appended(body: Uint8Array, index: number): Promise<boolean> {
+    this.#signal.throwIfAborted();
+    try {
+      this.#position = await this.#log.append(this.#job, this.shard, this.#position, body);
+      return true;
+    } catch (error) {
+      if (isPassing(error)) return false;
+      if (!(error instanceof TransportError) || error.fault !== "conflict") throw error;
+      if (this.#isOwn(error, index)) return true;
+      throw new TidingError("FENCED", `Shard ${this.shard} was taken over by another worker.`, { cause: error });
     }
   }
 

@@ -10,9 +10,21 @@ import { asTidingError, isTidingError, messageOf, type TidingError } from "../sh
 import { decodeJobRecord, JOB_RECORDS } from "../shared/protocol/job-record.ts";
 import { decodeProbe, encodeProbeAnswer, PROBE_ANSWERS, PROBES } from "../shared/protocol/probe-record.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
-import { encodeWorkerRecord, workerRecordKey, type WorkerRecord } from "../shared/protocol/worker-record.ts";
+import {
+  encodeWorkerRecord,
+  workerRecordKey,
+  type WorkerJob,
+  type WorkerRecord,
+} from "../shared/protocol/worker-record.ts";
 import { patientTransport } from "../shared/transport/patient-transport.ts";
-import { TransportError, type JobKey, type Transport, type VersionedState } from "../shared/transport/transport.ts";
+import {
+  TransportError,
+  type FullStore,
+  type JobKey,
+  type StateStore,
+  type Transport,
+  type VersionedState,
+} from "../shared/transport/transport.ts";
 import { answerProbe } from "./answer-probe.ts";
 import { HostedJob } from "./hosted-job.ts";
 import type { Surroundings } from "./open-recorded.ts";
@@ -56,9 +68,15 @@ export class WorkerHost {
   /** Of jobs that are over. */
   #rowsBefore = 0;
   readonly #noticed = new Set<string>();
+  readonly #unlisten: () => void;
+  /** What takes nothing of what this worker writes. */
+  #full: FullStore | null = null;
 
   constructor(options: WorkerHostOptions) {
     this.#options = options;
+    this.#unlisten = options.transport.onHealth((health, full) => {
+      if (health === "full" || health === "room") this.#full = full;
+    });
     this.#transport = patientTransport(options.transport, this.#givesUp.signal);
     const probes = options.only === undefined ? this.#watch(PROBES, (state) => this.#answer(state)) : null;
     this.#watching = Promise.all([this.#watch(JOB_RECORDS, (state) => this.#follow(state)), probes]);
@@ -93,6 +111,7 @@ export class WorkerHost {
     this.#state = "left";
     this.#left.abort();
     await Promise.all([this.#watching, this.#reporting]);
+    this.#unlisten();
   }
 
   #giveUpIn(ms: number, unless: AbortSignal): void {
@@ -142,7 +161,8 @@ export class WorkerHost {
       const answer = await answerProbe(probe, this.#options.surroundings, this.#left.signal);
       if (answer.error !== null) this.#notice(`Job ${probe.name} cannot be taken: ${answer.error}`);
       const answerKey = `${PROBE_ANSWERS}${key.slice(PROBES.length)}.${this.id}`;
-      await state.swap(answerKey, encodeProbeAnswer({ worker: this.id, ...answer }), null);
+      const body = encodeProbeAnswer({ worker: this.id, ...answer });
+      while (!(await isTold(state, answerKey, body))) await delay(REPORT_MS, undefined, { signal: this.#left.signal });
     };
     answered().catch((error: unknown) => {
       if (!this.#left.signal.aborted) this.#notice(`A probe could not be answered: ${messageOf(error)}`);
@@ -179,7 +199,7 @@ export class WorkerHost {
       startedAt: this.#startedAt,
       at: Date.now(),
       state: this.#state,
-      jobs: this.jobs.map((job) => job.report()),
+      jobs: this.jobs.map((job) => withFull(job.report(), this.#full)),
     });
     try {
       if (this.#version === undefined) this.#version = (await state.get(key))?.version ?? null;
@@ -195,4 +215,22 @@ export class WorkerHost {
       this.#version = undefined;
     }
   }
+}
+
+/** False when it must be said again; nobody else writes under this key. */
+async function isTold(state: StateStore, key: string, body: Uint8Array): Promise<boolean> {
+  try {
+    await state.swap(key, body, null);
+    return true;
+  } catch (error) {
+    if (!(error instanceof TransportError) || error.fault === "closed") throw error;
+    return error.fault === "conflict";
+  }
+}
+
+/** What this worker's rows wait for before all else. */
+function withFull(report: WorkerJob, full: FullStore | null): WorkerJob {
+  return full === null || report.state !== "working"
+    ? report
+    : { ...report, waitingFor: `${full.message} ${full.mend}` };
 }

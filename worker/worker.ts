@@ -63,7 +63,7 @@ export class Worker {
   readonly #ending = new AbortController();
   readonly #stopping = new AbortController();
   readonly #claiming: Promise<void>;
-  /** Commits that wait for space in the result store. */
+  /** Commits and openings that wait for a store that takes nothing now. */
   #commitsWaiting = 0;
   /** Shards whose rows run alone, one after the other: of two suspects that die together, neither would be told. */
   #alone: Promise<void> = Promise.resolve();
@@ -83,7 +83,10 @@ export class Worker {
     this.#leases = new LeaseKeeper(options.leaseMs, on, options.now);
     this.#flushTimer = setInterval(() => this.#flushAll(), options.flushIntervalMs);
     for (const gateway of this.#gateways) gateway.onSlotFree(() => this.#pump());
-    this.#claiming = this.#claimShards().catch((error: unknown) => this.#fault(error));
+    this.#claiming = this.#claimShards().catch((error: unknown) => {
+      // A shard that could not be opened in time comes again by itself.
+      if (!this.#stopping.signal.aborted) this.#fault(error);
+    });
   }
 
   /** Rows that this worker finished, committed or about to be. */
@@ -171,7 +174,8 @@ export class Worker {
     const { transport, job, id, runsForeignCode } = this.#options;
     const isStale = (): boolean => this.#leases.hasExpired(askedAt);
     const signal = this.#stopping.signal;
-    const shard = await openClaim(claim, { transport, job, worker: id, runsForeignCode, signal, isStale });
+    const onWait = (change: 1 | -1): void => this.#storeIsFull(change);
+    const shard = await openClaim(claim, { transport, job, worker: id, runsForeignCode, signal, isStale, onWait });
     if (shard === null) return;
     this.#options.onStep?.("shard-opened");
     this.#held.add(shard);
@@ -312,7 +316,7 @@ export class Worker {
     await settled(shard.claim.done());
   }
 
-  /** Starts no rows while a commit waits for space: what they bring would pile up here. */
+  /** Starts no rows meanwhile: what they bring would pile up here. */
   #storeIsFull(change: 1 | -1): void {
     this.#commitsWaiting += change;
     if (this.#commitsWaiting === 0) this.#pump();

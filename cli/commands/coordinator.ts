@@ -26,7 +26,8 @@ export function coordinatorCommand(context: CliContext, finish: Finish): Command
     .description(
       "Takes the jobs that `tiding submit` gives it: reads their input, hands rows to the workers, writes their datasets. " +
         "It must see the input and output of its jobs, and needs no key of an endpoint. One coordinator is at work at a " +
-        "time; another stands by and takes over. After a crash, or a restart, it finds its jobs again. Ctrl-C (or SIGTERM) " +
+        "time; another stands by and takes over. After a crash, or a restart, it finds its jobs again; a broker that is away is " +
+        "waited for. Ctrl-C (or SIGTERM) " +
         "lets running rows finish within their job's grace and leaves the jobs queued; a second Ctrl-C stops now.",
     )
     .option("--max-jobs <jobs>", "most jobs that run at a time; 8 if absent", positiveNumber)
@@ -46,7 +47,7 @@ export function coordinatorCommand(context: CliContext, finish: Finish): Command
           },
         ],
         exitCodes:
-          "Exit codes:\n  0    left its jobs whole\n  1    the broker could not be reached, or failed\n  2    an option is wrong",
+          "Exit codes:\n  0    left its jobs whole\n  1    it failed\n  2    an option is wrong, or the broker refuses",
         next: "Next: `tiding worker --broker URL` on any machine, then `tiding submit job.yaml --broker URL`.",
       }),
     )
@@ -66,7 +67,8 @@ async function serve(context: CliContext, { maxJobs, quiet, ...flags }: Coordina
     say(step === "drain" ? "Leaving: running rows are finished; once more (Ctrl-C) to stop now." : "Stopping now.");
   });
   const running = new Map<string, JobProgress>();
-  await using _metrics = await serveProgress(flags, running);
+  let trouble: string | null = null;
+  await using _metrics = await serveProgress(flags, running, () => trouble);
   await coordinate({
     broker: streams === null ? broker : { ...broker, streams },
     environment,
@@ -78,6 +80,7 @@ async function serve(context: CliContext, { maxJobs, quiet, ...flags }: Coordina
       else running.set(standing.id, standing.progress);
       if (quiet !== true) log.show(standing, name);
     },
+    onTrouble: (now) => (trouble = now),
     ...(quiet === true ? {} : { onNotice: say }),
   });
   say("Left; jobs that have not ended wait for the next coordinator.");

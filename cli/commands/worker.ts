@@ -22,7 +22,8 @@ export function workerCommand(context: CliContext, finish: Finish): Command {
     .summary("work on the jobs of a broker, from any machine")
     .description(
       "Joins every job that runs over the broker and calls its endpoints from here; keys and tokens are taken from this " +
-        "process's environment. Workers may come and go at any time. Ctrl-C (or SIGTERM) takes no more rows, gives those " +
+        "process's environment. Workers may come and go at any time; a broker, or a first coordinator, that is " +
+        "not there yet is waited for. Ctrl-C (or SIGTERM) takes no more rows, gives those " +
         "that run their job's grace, commits them and hands back the rest; a second Ctrl-C stops now.",
     )
     .option("--folder <folder>", "where modules of tasks and LLMs lie here, in place of the coordinator's folder")
@@ -38,7 +39,7 @@ export function workerCommand(context: CliContext, finish: Finish): Command {
           },
         ],
         exitCodes:
-          "Exit codes:\n  0    left the jobs whole\n  1    the broker could not be reached, or failed\n  2    an option is wrong",
+          "Exit codes:\n  0    left the jobs whole\n  1    it failed\n  2    an option is wrong, or the broker refuses",
         next: "Next: `tiding run job.yaml --broker URL` starts a job for it.",
       }),
     )

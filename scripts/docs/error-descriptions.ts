@@ -222,6 +222,11 @@ export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> =
     meaning: "No NATS broker answers at the address.",
     mend: "Start it or correct the address, then run the same command again.",
   },
+  BROKER_FULL: {
+    meaning:
+      "The NATS broker stores nothing more: its max_file_store, the account's limits or the stream's are used up. Jobs, workers and coordinators wait; a command that asks for something is told.",
+    mend: "Give it room as the message says, then give the command again.",
+  },
   OUTPUT_DAMAGED: {
     meaning: "The manifest or a part is missing, cut, or not what was written.",
     mend: "Put the file back from a copy, or begin a new output.",

@@ -24,7 +24,7 @@ export type TransportFault =
   | "conflict"
   /** The outcome could not be learned: it may or may not have happened. Repeat the same call. */
   | "unknown"
-  /** The store's budget is used up: wait for a drop. */
+  /** The store takes nothing more, which is its budget or what the broker may store: wait for room. It was not done. */
   | "full"
   /** The broker cannot be reached now. */
   | "unreachable"
@@ -33,17 +33,36 @@ export type TransportFault =
   /** The transport was closed. */
   | "closed";
 
+/** What takes nothing more, in sentences for people. */
+export interface FullStore {
+  readonly message: string;
+  readonly place: string;
+  readonly mend: string;
+}
+
 export class TransportError extends Error {
   override readonly name = "TransportError";
   readonly fault: TransportFault;
   /** For `conflict`: the entry that is the tail now, or null where the key is empty. */
   readonly tail: LogEntry | null;
+  /** For `full`: what is, where somebody can mend it; else null. */
+  readonly full: FullStore | null;
 
-  constructor(fault: TransportFault, message: string, options: { tail?: LogEntry | null; cause?: unknown } = {}) {
+  constructor(
+    fault: TransportFault,
+    message: string,
+    options: { tail?: LogEntry | null; full?: FullStore; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.fault = fault;
     this.tail = options.tail ?? null;
+    this.full = options.full ?? null;
   }
+}
+
+/** The same call may do better later: it was not done for now, or nobody knows. */
+export function isPassing(error: unknown): error is TransportError {
+  return error instanceof TransportError && ["full", "unknown", "unreachable"].includes(error.fault);
 }
 
 export interface Claim {
@@ -83,7 +102,7 @@ export interface CommitLog {
   tail(job: JobKey, shard: number): Promise<LogEntry | null>;
   /**
    * Appends after `after` (null: the shard must have no entry), and resolves when it is durable, together with every
-   * result blob put before it. Rejects with `conflict` or `unknown`.
+   * result blob put before it. Rejects with `conflict`, `unknown` or `full`.
    */
   append(job: JobKey, shard: number, after: Position | null, body: Uint8Array): Promise<Position>;
   /**
@@ -133,7 +152,7 @@ export interface Lease extends AsyncDisposable {
 
 export interface StateStore {
   get(key: string): Promise<VersionedState | null>;
-  /** Sets when the version is still `version` (null: when absent). Rejects with `conflict`. Gives the new version. */
+  /** Sets when the version is still `version` (null: when absent). Rejects with `conflict` or `full`. Gives the new version. */
   swap(key: string, value: Uint8Array, version: number | null): Promise<number>;
   /** The present value of each key with the prefix, in no order. */
   list(prefix: string): Promise<readonly ListedState[]>;
@@ -145,7 +164,11 @@ export interface StateStore {
   lease(name: string, ttlMs: number): Promise<Lease | null>;
 }
 
-export type TransportHealth = "up" | "down" | "rolled-back" | "closed";
+/** `full`: what is written is refused, and has been for a while; `room`: it is taken again. */
+export type TransportHealth = "up" | "down" | "full" | "room" | "rolled-back" | "closed";
+
+/** `full` says what is, for the health of that name; null for any other. */
+export type HealthListener = (health: TransportHealth, full: FullStore | null) => void;
 
 export interface Transport extends AsyncDisposable {
   readonly capabilities: {
@@ -162,7 +185,10 @@ export interface Transport extends AsyncDisposable {
   /** Result batches on their way back. */
   readonly results: BlobStore;
   readonly state: StateStore;
-  /** Calls back on every change; readers verify their position after each "up". Returns the way to stop. */
-  onHealth(listener: (health: TransportHealth) => void): () => void;
+  /**
+   * Calls back on every change, and at once with "full" where that is so already; readers verify their position after each
+   * "up". Returns the way to stop.
+   */
+  onHealth(listener: HealthListener): () => void;
   close(): Promise<void>;
 }

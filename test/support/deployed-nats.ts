@@ -40,6 +40,8 @@ export async function startDeployedNats(
     readonly config: string;
     readonly environment?: Readonly<Record<string, string>>;
     readonly trace?: boolean;
+    /** A free one where none is given. */
+    readonly port?: number;
   },
 ): Promise<DeployedNats> {
   const storeDir = await mkdtemp(path.join(tmpdir(), "tiding-deployed-"));
@@ -47,7 +49,7 @@ export async function startDeployedNats(
   const child = spawn(
     await natsServerBinary(version),
     // Over the configuration's own: port and address. The rest is as deployed.
-    `-a 127.0.0.1 -p -1 --ports_file_dir ${storeDir} -l ${logFile} ${options.trace === true ? "-DV " : ""}-c`
+    `-a 127.0.0.1 -p ${options.port ?? -1} --ports_file_dir ${storeDir} -l ${logFile} ${options.trace === true ? "-DV " : ""}-c`
       .split(" ")
       .concat(path.resolve(DEPLOY, options.config)),
     { stdio: ["ignore", "ignore", "pipe"], env: { TIDING_NATS_STORE: storeDir, ...PASSWORDS, ...options.environment } },

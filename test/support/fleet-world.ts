@@ -38,11 +38,16 @@ export class FleetWorld implements AsyncDisposable {
     {
       workers = 1,
       version = "2.9.10",
+      server = {},
       ...simulator
-    }: SimulatorInput & { readonly workers?: number; readonly version?: NatsServerVersion } = {},
+    }: SimulatorInput & {
+      readonly workers?: number;
+      readonly version?: NatsServerVersion;
+      readonly server?: Parameters<typeof NatsWorld.open>[1];
+    } = {},
   ): Promise<FleetWorld> {
     const world = await JobWorld.open(rows, { latency: { distribution: "fixed", medianMs: 20 }, ...simulator });
-    const nats = await NatsWorld.open(version);
+    const nats = await NatsWorld.open(version, server);
     const fleet = new FleetWorld(world, nats, await nats.connect());
     for (let worker = 0; worker < workers; worker++) await nats.work();
     return fleet;

@@ -28,12 +28,18 @@ export interface NatsServer extends AsyncDisposable {
 /** @param options.config further lines of its configuration */
 export async function startNatsServer(
   version: NatsServerVersion,
-  options: { readonly config?: string; readonly storeDir?: string; readonly port?: number } = {},
+  options: {
+    readonly config?: string;
+    readonly storeDir?: string;
+    readonly port?: number;
+    readonly maxFileStoreBytes?: number;
+  } = {},
 ): Promise<NatsServer> {
   const binary = await natsServerBinary(version);
   const storeDir = options.storeDir ?? (await mkdtemp(join(tmpdir(), "tiding-nats-")));
-  const { config = "" } = options;
-  let server = await spawnNatsServer({ binary, storeDir, config, port: options.port ?? -1 });
+  const { config = "", maxFileStoreBytes } = options;
+  const given = { binary, storeDir, config, ...(maxFileStoreBytes === undefined ? {} : { maxFileStoreBytes }) };
+  let server = await spawnNatsServer({ ...given, port: options.port ?? -1 });
   const { url } = server;
   const port = Number(new URL(url).port);
   const stop = async (): Promise<void> => {
@@ -54,7 +60,7 @@ export async function startNatsServer(
     },
     async restart() {
       await stop();
-      server = await spawnNatsServer({ binary, storeDir, config, port });
+      server = await spawnNatsServer({ ...given, port });
     },
     pause: () => server.kill("SIGSTOP"),
     resume: () => server.kill("SIGCONT"),

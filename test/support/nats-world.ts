@@ -5,6 +5,8 @@ import type { Transport } from "../../shared/transport/transport.ts";
 import { WorkerHost, type WorkerHostOptions } from "../../worker/worker-host.ts";
 import { startNatsServer, type NatsServer, type NatsServerVersion } from "./nats-server.ts";
 
+export const BUDGETS = { resultsBudgetBytes: 64 * 1024 * 1024, inputsBudgetBytes: 16 * 1024 * 1024 } as const;
+
 export class NatsWorld implements AsyncDisposable {
   readonly server: NatsServer;
   readonly #open: (() => Promise<void>)[] = [];
@@ -13,8 +15,11 @@ export class NatsWorld implements AsyncDisposable {
     this.server = server;
   }
 
-  static async open(version: NatsServerVersion = "2.9.10"): Promise<NatsWorld> {
-    return new NatsWorld(await startNatsServer(version));
+  static async open(
+    version: NatsServerVersion = "2.9.10",
+    options: Parameters<typeof startNatsServer>[1] = {},
+  ): Promise<NatsWorld> {
+    return new NatsWorld(await startNatsServer(version, options));
   }
 
   /** Of a coordinator, unless `provision` is false. */
@@ -25,8 +30,7 @@ export class NatsWorld implements AsyncDisposable {
       signal: new AbortController().signal,
       provision: options.provision ?? true,
       leaseMs: options.leaseMs ?? 3_000,
-      resultsBudgetBytes: 64 * 1024 * 1024,
-      inputsBudgetBytes: 16 * 1024 * 1024,
+      ...BUDGETS,
     });
     this.#open.push(() => transport.close());
     return transport;

@@ -12,6 +12,7 @@ import { randomUUID } from "node:crypto";
 
 import type { BlobRef, BlobStore, JobKey } from "../transport.ts";
 import { ByteWindow } from "./byte-window.ts";
+import type { FullStores } from "./full-stores.ts";
 import { NatsCalls } from "./nats-calls.ts";
 import { asTransportError, assertFits } from "./nats-errors.ts";
 import { NatsHealth } from "./nats-health.ts";
@@ -33,6 +34,7 @@ export interface NatsBlobsOptions {
   readonly stream: string;
   /** The subject of a shard's blobs; without a shard, a filter for all of the job's. */
   readonly subject: (job: JobKey, shard?: number) => string;
+  readonly fulls: FullStores;
 }
 
 /** One for each connection, whichever stores share it. */
@@ -48,7 +50,7 @@ export class NatsBlobs implements BlobStore {
   readonly #closer = new AbortController();
   readonly #calls: NatsCalls;
 
-  constructor({ connection, stream, subject }: NatsBlobsOptions) {
+  constructor({ connection, stream, subject, fulls }: NatsBlobsOptions) {
     this.#connection = connection;
     this.#stream = stream;
     this.#subject = subject;
@@ -59,6 +61,7 @@ export class NatsBlobs implements BlobStore {
     this.#calls = new NatsCalls({
       closing: this.#closer.signal,
       health: new NatsHealth([connection]),
+      fulls,
       now: () => performance.now(),
       random: Math.random,
     });
@@ -74,15 +77,9 @@ export class NatsBlobs implements BlobStore {
     const subject = this.#subject(job, shard);
     const body = bytes.slice(); // What waits for the window must not change under the caller's hands.
     const key = randomUUID();
-    // The window keeps their order, so that a blob's chunks lie together and a drop up to it takes no other's.
-    const outcomes = await Promise.allSettled(
-      this.#chunksOf(body).map((chunk) => this.#window.run(chunk.length, () => this.#publish(subject, chunk, key))),
-    );
-    const sequences = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
-    const failure = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failure === undefined) return `${key}:${sequences.join(",")}` as BlobRef;
-    await Promise.allSettled(sequences.map((sequence) => this.#delete(sequence)));
-    throw asTransportError(failure.reason, `A blob for ${subject}`);
+    // As a whole: where there is no room for a blob, its last chunk may still find some.
+    const sequences = await this.#calls.watched(this.#stream, () => this.#store(subject, body, key));
+    return `${key}:${sequences.join(",")}` as BlobRef;
   }
 
   async get(ref: BlobRef): Promise<Uint8Array | null> {
@@ -127,6 +124,18 @@ export class NatsBlobs implements BlobStore {
     const size = Math.min(MAX_CHUNK_BYTES, limit - HEADER_BYTES);
     const count = Math.max(1, Math.ceil(body.length / size));
     return Array.from({ length: count }, (_, at) => body.subarray(at * size, (at + 1) * size));
+  }
+
+  async #store(subject: string, body: Uint8Array, key: string): Promise<readonly number[]> {
+    // The window keeps their order, so that a blob's chunks lie together and a drop up to it takes no other's.
+    const outcomes = await Promise.allSettled(
+      this.#chunksOf(body).map((chunk) => this.#window.run(chunk.length, () => this.#publish(subject, chunk, key))),
+    );
+    const sequences = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+    const failure = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failure === undefined) return sequences;
+    await Promise.allSettled(sequences.map((sequence) => this.#delete(sequence)));
+    throw asTransportError(failure.reason, `A blob for ${subject}`);
   }
 
   async #publish(subject: string, chunk: Uint8Array, key: string): Promise<number> {

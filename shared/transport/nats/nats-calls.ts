@@ -1,5 +1,6 @@
-import { TransportError, type TransportFault } from "../transport.ts";
+import { isPassing, TransportError } from "../transport.ts";
 import { Wakeup } from "../embedded/wakeup.ts";
+import type { FullStores } from "./full-stores.ts";
 import { asTransportError, assertOpen } from "./nats-errors.ts";
 import type { NatsHealth } from "./nats-health.ts";
 
@@ -13,10 +14,12 @@ export class NatsCalls {
   readonly health: NatsHealth;
   readonly now: () => number;
   readonly random: () => number;
+  readonly #fulls: FullStores;
 
   constructor(options: {
     readonly closing: AbortSignal;
     readonly health: NatsHealth;
+    readonly fulls: FullStores;
     readonly now: () => number;
     readonly random: () => number;
   }) {
@@ -24,6 +27,7 @@ export class NatsCalls {
     this.health = options.health;
     this.now = options.now;
     this.random = options.random;
+    this.#fulls = options.fulls;
   }
 
   /** One try. Rejects at once while the broker is away, and when the connection breaks meanwhile. */
@@ -45,6 +49,23 @@ export class NatsCalls {
     }
   }
 
+  /** One try to store something in that stream, watched. */
+  write<T>(stream: string, what: string, call: () => Promise<T>): Promise<T> {
+    return this.watched(stream, () => this.once(what, call));
+  }
+
+  /** Notes whether the stream took what the call stores: what it refuses for want of room is told once that lasts. */
+  async watched<T>(stream: string, call: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await call();
+      this.#fulls.accepted(stream);
+      return answer;
+    } catch (error) {
+      // Whether it is away is told elsewhere.
+      throw this.health.isUp ? this.#fulls.refused(stream, error) : error;
+    }
+  }
+
   /** For calls that may happen twice: tried again while the broker is away, for five seconds. */
   async repeat<T>(what: string, call: () => Promise<T>): Promise<T> {
     const deadline = this.now() + PATIENCE_MS;
@@ -62,10 +83,4 @@ export class NatsCalls {
   pause(ms: number, signal?: AbortSignal): Promise<void> {
     return new Wakeup().wait({ ms, signals: signal === undefined ? [this.closing] : [this.closing, signal] });
   }
-}
-
-/** The same call may do better later. */
-export function isPassing(error: unknown): boolean {
-  const passing: readonly TransportFault[] = ["unknown", "unreachable"];
-  return error instanceof TransportError && passing.includes(error.fault);
 }

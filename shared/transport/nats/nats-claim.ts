@@ -1,6 +1,6 @@
 import { nanos, type Msg, type NatsConnection } from "@nats-io/transport-node";
-import { TransportError, type Claim } from "../transport.ts";
-import { isPassing, type NatsCalls } from "./nats-calls.ts";
+import { isPassing, TransportError, type Claim } from "../transport.ts";
+import type { NatsCalls } from "./nats-calls.ts";
 import { shardOf } from "./nats-names.ts";
 
 const CONFIRM_TIMEOUT_MS = 3_000;

@@ -11,6 +11,8 @@ export const API_CODE = {
   clusterNoPeers: 10005,
   clusterUnavailable: 10008,
   consumerNotFound: 10014,
+  insufficientResources: 10023,
+  memoryResourcesExceeded: 10028,
   messageNotFound: 10037,
   notEnabledForAccount: 10039,
   storageResourcesExceeded: 10047,
@@ -29,6 +31,15 @@ export const API_CODE = {
   /** Wrong last sequence too, while another message of the subject is on its way. */
   wrongLastSequenceUnknown: 10164,
 } as const;
+
+/** What a server, an account or a stream answers that stores nothing more. Nothing was done. */
+const FULL_CODES: readonly number[] = [
+  API_CODE.accountResourcesExceeded,
+  API_CODE.insufficientResources,
+  API_CODE.memoryResourcesExceeded,
+  API_CODE.storageResourcesExceeded,
+  API_CODE.storeFailed,
+];
 
 /** The code of an answer that JetStream gave; null for anything else. */
 export function apiCode(error: unknown): number | null {
@@ -58,8 +69,8 @@ export function assertOpen(closing: AbortSignal): void {
 
 /**
  * The fault of a call that failed. A time-out is `unknown`: the server may have done it. No responders, a lost
- * connection and a stream without a leader are `unreachable`: it was not done. What the user may not do is no fault of
- * the transport but BROKER_REFUSED.
+ * connection and a stream without a leader are `unreachable`: it was not done. No room is `full`. What the user may not
+ * do is no fault of the transport but BROKER_REFUSED.
  */
 export function asTransportError(error: unknown, what: string): TransportError | TidingError {
   if (error instanceof TransportError || error instanceof TidingError) return error;
@@ -72,7 +83,7 @@ export function asTransportError(error: unknown, what: string): TransportError |
   }
   const code = apiCode(error);
   if (code === null) return new TransportError("unknown", text, { cause: error });
-  if (code === API_CODE.storeFailed) return new TransportError("full", text, { cause: error });
+  if (FULL_CODES.includes(code)) return new TransportError("full", text, { cause: error });
   if (code === API_CODE.messageTooLarge) return new TransportError("too-large", text, { cause: error });
   return new TransportError("unreachable", text, { cause: error });
 }

@@ -1,10 +1,10 @@
 import type { NatsConnection } from "@nats-io/transport-node";
-import type { TransportHealth } from "../transport.ts";
+import type { FullStore, HealthListener, TransportHealth } from "../transport.ts";
 
 /** Follows whether connections stand. What was under way on one when it broke is lost: a reconnect begins anew. */
 export class NatsHealth {
   readonly #down = new Set<NatsConnection>();
-  readonly #listeners = new Set<(health: TransportHealth) => void>();
+  readonly #listeners = new Set<HealthListener>();
   #session = new AbortController();
 
   constructor(connections: readonly NatsConnection[]) {
@@ -20,13 +20,13 @@ export class NatsHealth {
     return this.#session.signal;
   }
 
-  listen(listener: (health: TransportHealth) => void): () => void {
+  listen(listener: HealthListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  tell(health: TransportHealth): void {
-    for (const listener of this.#listeners) listener(health);
+  tell(health: TransportHealth, full: FullStore | null = null): void {
+    for (const listener of this.#listeners) listener(health, full);
   }
 
   async #follow(connection: NatsConnection): Promise<void> {

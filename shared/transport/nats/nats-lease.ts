@@ -1,8 +1,7 @@
 import { z } from "zod";
 
 import type { Lease, VersionedState } from "../transport.ts";
-import { TransportError } from "../transport.ts";
-import { isPassing } from "./nats-calls.ts";
+import { isPassing, TransportError } from "../transport.ts";
 
 /** What lies under a lease's key. It changes with every beat, and whoever sees it unchanged for `ttlMs` may take over. */
 const LeaseRecordSchema = z.object({

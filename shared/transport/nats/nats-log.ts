@@ -52,7 +52,7 @@ export class NatsLog implements CommitLog {
     const last = after === null ? 0 : this.#sequenceOf(after);
     if (last !== null) {
       try {
-        const { seq } = await this.#calls.once("Appending to the log", () =>
+        const { seq } = await this.#calls.write(names.log, "Appending to the log", () =>
           client.publish(names.subject("log", job, shard), body, { expect: { lastSubjectSequence: last } }),
         );
         return toPosition({ sequence: seq, content, stream: this.#stream });

@@ -15,9 +15,10 @@ import { setMaxListeners } from "node:events";
 
 import { KeyLocks } from "../embedded/key-locks.ts";
 import { Wakeup } from "../embedded/wakeup.ts";
-import { TransportError } from "../transport.ts";
+import { isPassing, TransportError } from "../transport.ts";
 import type { Lease, ListedState, StateStore, VersionedState } from "../transport.ts";
-import { isPassing, NatsCalls } from "./nats-calls.ts";
+import type { FullStores } from "./full-stores.ts";
+import { NatsCalls } from "./nats-calls.ts";
 import { API_CODE, asTransportError, assertOpen } from "./nats-errors.ts";
 import { NatsHealth } from "./nats-health.ts";
 import { decodeLease, encodeLease, NatsLease } from "./nats-lease.ts";
@@ -34,6 +35,7 @@ export interface NatsStateOptions {
   readonly provision: boolean;
   /** Copies in a cluster, for a bucket that is made now. */
   readonly replicas?: number;
+  readonly fulls: FullStores;
 }
 
 interface Sighting {
@@ -60,7 +62,17 @@ export class NatsState implements StateStore {
 
   private constructor(
     connection: NatsConnection,
-    { bucket, name, manager }: { readonly bucket: KV; readonly name: string; readonly manager: JetStreamManager },
+    {
+      bucket,
+      name,
+      manager,
+      fulls,
+    }: {
+      readonly bucket: KV;
+      readonly name: string;
+      readonly manager: JetStreamManager;
+      readonly fulls: FullStores;
+    },
   ) {
     this.#bucket = bucket;
     this.#name = name;
@@ -70,12 +82,13 @@ export class NatsState implements StateStore {
     this.#calls = new NatsCalls({
       closing: this.#ended.signal,
       health: this.#health,
+      fulls,
       now: this.#now,
       random: Math.random,
     });
   }
 
-  static async open({ connection, bucket, provision, replicas = 1 }: NatsStateOptions): Promise<NatsState> {
+  static async open({ connection, bucket, provision, replicas = 1, fulls }: NatsStateOptions): Promise<NatsState> {
     const buckets = new Kvm(jetstream(connection, { checkAPI: false }));
     try {
       // Without direct access reads go to the leader, and see what was written before.
@@ -83,7 +96,7 @@ export class NatsState implements StateStore {
         ? await buckets.create(bucket, { history: 1, replicas, allow_direct: false })
         : await buckets.open(bucket);
       const manager = await jetstreamManager(connection, { checkAPI: false });
-      return new NatsState(connection, { bucket: opened, name: bucket, manager });
+      return new NatsState(connection, { bucket: opened, name: bucket, manager, fulls });
     } catch (error) {
       throw asTransportError(error, `The bucket ${bucket}`);
     }
@@ -224,7 +237,7 @@ export class NatsState implements StateStore {
   }
 
   async #swap(key: string, value: Uint8Array, version: number | null): Promise<number> {
-    return await this.#calls.once(`The state ${key}`, async () => {
+    return await this.#calls.write(`KV_${this.#name}`, `The state ${key}`, async () => {
       try {
         return await (version === null ? this.#bucket.create(key, value) : this.#bucket.update(key, value, version));
       } catch (error) {

@@ -54,7 +54,9 @@ export class NatsTasks implements TaskQueue {
     const { client, names } = this.#options;
     this.#beatsOf(job);
     await this.#consumers.ensure(job);
-    await this.#calls.once("Putting a task", () => client.publish(names.subject("task", job, shard), body));
+    await this.#calls.write(names.tasks, "Putting a task", () =>
+      client.publish(names.subject("task", job, shard), body),
+    );
   }
 
   async claim(job: JobKey, options: { readonly waitMs: number; readonly signal?: AbortSignal }): Promise<Claim | null> {

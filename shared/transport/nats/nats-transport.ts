@@ -2,6 +2,7 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { setMaxListeners } from "node:events";
 import { TidingError } from "../../errors.ts";
 import { TransportError, type Transport } from "../transport.ts";
+import { FullStores } from "./full-stores.ts";
 import { connectNats, type NatsLinks, type NatsOptions } from "./connect.ts";
 import { MAX_BLOB_BYTES, NatsBlobs } from "./nats-blobs.ts";
 import { NatsCalls } from "./nats-calls.ts";
@@ -18,6 +19,8 @@ export interface NatsTransportOptions extends NatsOptions, StreamSettings {
   readonly provision: boolean;
   /** How long a worker waits for that; 30,000 ms by default. */
   readonly setupWaitMs?: number;
+  /** Told in a sentence what a worker waits for, once for each thing. */
+  readonly onWait?: ((waitingFor: string) => void) | undefined;
   /** How long a claim lasts without a beat; 30,000 by default. The putter's counts. */
   readonly leaseMs?: number;
   /** Monotonic milliseconds. */
@@ -41,6 +44,20 @@ export async function openNatsTransport(options: NatsTransportOptions): Promise<
   }
 }
 
+/** Who makes room where a stream has a budget of its own. */
+function mendsOf({ results, inputs }: NatsNames): ReadonlyMap<string, string> {
+  return new Map([
+    [
+      results,
+      "The coordinator makes room as it lands rows: see that it runs and that its output has space, or give it a larger --results-budget.",
+    ],
+    [
+      inputs,
+      "Workers make room as they take rows: see that some run, or give the coordinator a larger --inputs-budget.",
+    ],
+  ]);
+}
+
 /** It was there a moment ago. */
 function lostAgain(error: TransportError, place: string): TidingError {
   return new TidingError("BROKER_UNREACHABLE", `The NATS broker was lost while it was set up: ${error.message}.`, {
@@ -52,23 +69,30 @@ function lostAgain(error: TransportError, place: string): TidingError {
 
 async function openOver(links: NatsLinks, names: NatsNames, options: NatsTransportOptions): Promise<Transport> {
   const { control, bulk } = links;
-  const { provision, signal, setupWaitMs = 30_000, leaseMs = 30_000, replicas } = options;
+  const { provision, signal, setupWaitMs = 30_000, leaseMs = 30_000, replicas, onWait } = options;
   const { now = () => performance.now(), random = Math.random } = options;
   const { created } = provision
     ? await ensureStreams(links, names, options)
-    : await findStreams(links, names, { waitMs: setupWaitMs, signal });
-  const state = await NatsState.open({ connection: control, bucket: names.state, provision, replicas: replicas ?? 1 });
-  if (provision && replicas !== undefined) await ensureBucketCopies(links, names.state, replicas);
+    : await findStreams(links, names, { waitMs: setupWaitMs, signal, onWait });
 
   const closer = new AbortController();
   setMaxListeners(0, closer.signal);
   const health = new NatsHealth([control, bulk]);
-  const calls = new NatsCalls({ closing: closer.signal, health, now, random });
+  const fulls = new FullStores({
+    place: links.place,
+    mends: mendsOf(names),
+    now,
+    tell: (full) => health.tell(full === null ? "room" : "full", full),
+  });
+  const stateOptions = { connection: control, bucket: names.state, provision, replicas: replicas ?? 1, fulls };
+  const state = await NatsState.open(stateOptions);
+  if (provision && replicas !== undefined) await ensureBucketCopies(links, names.state, replicas);
+  const calls = new NatsCalls({ closing: closer.signal, health, fulls, now, random });
   const client = jetstream(control);
   const manager = await jetstreamManager(control, { checkAPI: false });
   const common = { control, client, manager, names, calls };
   const blobs = (kind: "input" | "result", stream: string): NatsBlobs =>
-    new NatsBlobs({ connection: bulk, stream, subject: (job, shard) => names.subject(kind, job, shard) });
+    new NatsBlobs({ connection: bulk, stream, subject: (job, shard) => names.subject(kind, job, shard), fulls });
   const inputs = blobs("input", names.inputs);
   const results = blobs("result", names.results);
 
@@ -88,7 +112,10 @@ async function openOver(links: NatsLinks, names: NatsNames, options: NatsTranspo
     inputs,
     results,
     state,
-    onHealth: (listener) => health.listen(listener),
+    onHealth(listener) {
+      if (fulls.now !== null) listener("full", fulls.now);
+      return health.listen(listener);
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,6 +1,6 @@
 import { Wakeup } from "../embedded/wakeup.ts";
-import type { LogEntry, Position } from "../transport.ts";
-import { isPassing, type NatsCalls } from "./nats-calls.ts";
+import { isPassing, type LogEntry, type Position } from "../transport.ts";
+import type { NatsCalls } from "./nats-calls.ts";
 
 /** Entries that are asked for at once. */
 const WIDEST = 64;

@@ -12,9 +12,9 @@ import { nanos } from "@nats-io/transport-node";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { messageOf, TidingError } from "../../errors.ts";
+import { isPassing } from "../transport.ts";
 import type { NatsLinks } from "./connect.ts";
-import { API_CODE, apiCode, asTransportError } from "./nats-errors.ts";
-import { isPassing } from "./nats-calls.ts";
+import { API_CODE, apiCode, asTransportError, ignoreCode } from "./nats-errors.ts";
 import type { NatsNames } from "./nats-names.ts";
 import { isAtLeast } from "./server/nats-server-version.ts";
 
@@ -95,14 +95,23 @@ export async function ensureBucketCopies(links: NatsLinks, bucket: string, repli
   }
 }
 
-/** For those who may not create streams: waits for them up to `waitMs`. Gives the log's stream. Throws BROKER_UNFIT. */
+/**
+ * For those who may not create streams: waits for them up to `waitMs`, and says once what for. Gives the log's stream.
+ * Throws BROKER_UNFIT.
+ */
 export async function findStreams(
   links: NatsLinks,
   names: NatsNames,
-  options: { readonly waitMs: number; readonly signal: AbortSignal },
+  options: {
+    readonly waitMs: number;
+    readonly signal: AbortSignal;
+    readonly onWait?: ((waitingFor: string) => void) | undefined;
+  },
 ): Promise<StreamInfo> {
   const manager = await managerOf(links);
   const deadline = performance.now() + options.waitMs;
+  const place = placeOf(links, names.log);
+  const told = new Set<string>();
   for (;;) {
     try {
       return await manager.streams.info(names.log);
@@ -111,11 +120,17 @@ export async function findStreams(
       if (!isPassing(failure)) throw failure;
       if (performance.now() > deadline) {
         throw new TidingError("BROKER_UNFIT", "No coordinator has set this broker up yet.", {
-          place: `${links.place}, stream ${names.log}`,
+          place,
           mend: "Start the coordinator first, and give both the same namespace.",
           cause: error,
         });
       }
+      const waitingFor =
+        apiCode(error) === API_CODE.streamNotFound
+          ? `No coordinator has set this broker up yet (${place}). Waiting for one, of the same namespace.`
+          : `${failure.message} (${place}). Waiting for it.`;
+      if (!told.has(waitingFor)) options.onWait?.(waitingFor);
+      told.add(waitingFor);
     }
     await delay(LOOK_AGAIN_MS, undefined, { signal: options.signal });
   }
@@ -144,18 +159,26 @@ async function ensureStream(
   { first, ...own }: OwnConfig,
   settings: Settings,
 ): Promise<StreamInfo> {
-  try {
-    return await manager.streams.add({ ...COMMON, num_replicas: 1, ...own, ...first, ...settings });
-  } catch (error) {
-    if (apiCode(error) !== API_CODE.streamNameInUse) throw error;
-  }
-  const found = await manager.streams.info(own.name);
+  const found = await addOrFind(manager, { ...COMMON, num_replicas: 1, ...own, ...first, ...settings });
   const { max_bytes } = settings;
   const budget = max_bytes === undefined ? {} : { max_bytes: Math.max(max_bytes, found.state.bytes) };
   const config = { ...COMMON, ...own, ...settings, ...budget };
   return isDeepStrictEqual({ ...found.config, ...config }, found.config)
     ? found
     : await manager.streams.update(own.name, config);
+}
+
+async function addOrFind(manager: JetStreamManager, config: OwnConfig): Promise<StreamInfo> {
+  try {
+    return await manager.streams.add(config);
+  } catch (error) {
+    // A server that is full says so before it says that the stream is there.
+    const code = apiCode(error);
+    if (code === null || ![API_CODE.streamNameInUse, ...NO_ROOM].includes(code)) throw error;
+    const found = await manager.streams.info(config.name).catch(ignoreCode(API_CODE.streamNotFound));
+    if (found === null) throw error;
+    return found;
+  }
 }
 
 /**
@@ -197,6 +220,12 @@ function isAway(error: unknown): boolean {
   return code === null ? isPassing(asTransportError(error, "")) : code === API_CODE.clusterUnavailable;
 }
 
+const NO_ROOM: readonly number[] = [
+  API_CODE.storageResourcesExceeded,
+  API_CODE.accountResourcesExceeded,
+  API_CODE.insufficientResources,
+];
+
 function setupFailure(error: unknown, place: string): TidingError {
   const code = apiCode(error);
   const unfit = (mend: string): TidingError =>
@@ -207,7 +236,7 @@ function setupFailure(error: unknown, place: string): TidingError {
     });
   if (code === API_CODE.notEnabledForAccount || code === API_CODE.notEnabled)
     return unfit("Enable JetStream for the account.");
-  if (code === API_CODE.storageResourcesExceeded || code === API_CODE.accountResourcesExceeded)
+  if (code !== null && NO_ROOM.includes(code))
     return unfit(
       "Lower the budgets (--results-budget, --inputs-budget), or raise the server's max_file_store or the account's limit.",
     );

@@ -17,6 +17,7 @@ function muster(transport: Transport, epoch: number): Promise<RemoteCrew> {
     record: { ...work, epoch },
     onFault: (error) => assert.fail(error),
     onNotice: () => undefined,
+    givesUp: new AbortController().signal,
   });
 }
 

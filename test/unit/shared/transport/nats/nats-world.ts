@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { connect as connectSocket, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 
+import { FullStores } from "../../../../../shared/transport/nats/full-stores.ts";
 import { NatsBlobs } from "../../../../../shared/transport/nats/nats-blobs.ts";
 import { NatsState } from "../../../../../shared/transport/nats/nats-state.ts";
 
@@ -34,7 +35,7 @@ export async function openBlobs(url: string, budgetBytes: number): Promise<Dispo
     duplicate_window: nanos(100),
   });
   const subject = (job: string, shard?: number): string => `blobs.${job}.${shard ?? ">"}`;
-  const it = new NatsBlobs({ connection, stream: "BLOBS", subject });
+  const it = new NatsBlobs({ connection, stream: "BLOBS", subject, fulls: untold(url) });
   return {
     it,
     connection,
@@ -47,7 +48,7 @@ export async function openBlobs(url: string, budgetBytes: number): Promise<Dispo
 
 export async function openState(url: string): Promise<Disposable<NatsState>> {
   const connection = await openConnection(url);
-  const it = await NatsState.open({ connection, bucket: "state", provision: true });
+  const it = await NatsState.open({ connection, bucket: "state", provision: true, fulls: untold(url) });
   return {
     it,
     connection,
@@ -56,6 +57,10 @@ export async function openState(url: string): Promise<Disposable<NatsState>> {
       await connection.close();
     },
   };
+}
+
+function untold(place: string): FullStores {
+  return new FullStores({ place, mends: new Map(), now: () => performance.now(), tell: () => undefined });
 }
 
 /** A way to the server that can be made to carry nothing more, with its connections left standing. */
