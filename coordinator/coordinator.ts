@@ -8,7 +8,7 @@
  * The window counts rows that no worker has taken yet, so that back-pressure reaches the input's reader.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { Bell } from "../shared/bell.ts";
+import { Wakeup } from "../shared/wakeup.ts";
 import { decodeCommitRecord } from "../shared/protocol/commit-record.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import { encodeShardMessage } from "../shared/protocol/shard-message.ts";
@@ -76,7 +76,7 @@ export class Coordinator {
   #running: Promise<void> = Promise.resolve();
   #planning: Promise<void> = Promise.resolve();
   #reconciling: Promise<void> = Promise.resolve();
-  readonly #bell = new Bell();
+  readonly #wakeup = new Wakeup();
   /** Newest records that the sink had not read when they were looked at, and since when that is known. */
   readonly #unread = new Map<number, { readonly position: Position; readonly sinceMs: number }>();
   /** The last opening of shards that an earlier run opened. */
@@ -164,7 +164,7 @@ export class Coordinator {
       if (options.land && !this.#stopped.signal.aborted) await this.#sink.landRest();
     } finally {
       this.#stopped.abort(new Error("The coordinator was stopped."));
-      this.#bell.ring();
+      this.#wakeup.notify();
       await Promise.allSettled([this.#sink.stop(), this.#running, this.#planning, this.#reconciling]);
     }
   }
@@ -284,7 +284,7 @@ export class Coordinator {
     this.#waitingRows -= dispatched.rows;
     // The worker has the rows now; should it die, they are read from the input again.
     void this.#options.transport.inputs.drop(this.#options.job, shard).catch(this.#options.onFault);
-    this.#bell.ring();
+    this.#wakeup.notify();
   }
 
   #completed(shard: number): void {
@@ -292,7 +292,7 @@ export class Coordinator {
     if (dispatched !== undefined && !dispatched.opened) this.#waitingRows -= dispatched.rows;
     this.#dispatched.delete(shard);
     this.#unread.delete(shard);
-    this.#bell.ring();
+    this.#wakeup.notify();
   }
 
   /** Repairs what any part may have lost: tasks, inputs and batches. */
@@ -393,7 +393,7 @@ export class Coordinator {
   /** Waits for the next thing that may matter to `run` and `#dispatch`. */
   async #changed(): Promise<void> {
     this.#stopped.signal.throwIfAborted();
-    await this.#bell.heard();
+    await this.#wakeup.wait();
     this.#stopped.signal.throwIfAborted();
   }
 }

@@ -10,7 +10,7 @@
  */
 import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { Bell } from "../shared/bell.ts";
+import { Wakeup } from "../shared/wakeup.ts";
 import { asTidingError, isTidingError, TidingError } from "../shared/errors.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import type { Claim, JobKey, Transport } from "../shared/transport/transport.ts";
@@ -72,7 +72,7 @@ export class Worker {
   #failed = 0;
   #faulted = false;
   /** Rung when a shard is wanted, or no row runs. */
-  readonly #bell = new Bell();
+  readonly #wakeup = new Wakeup();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -113,7 +113,7 @@ export class Worker {
    */
   async drain(graceMs: number, now: AbortSignal): Promise<void> {
     this.#ending.abort();
-    this.#bell.ring();
+    this.#wakeup.notify();
     if (this.#running > 0 && graceMs > 0 && !now.aborted) {
       const idle = new AbortController();
       const patience = delay(graceMs, undefined, { signal: AbortSignal.any([now, idle.signal]) }).catch(
@@ -131,7 +131,7 @@ export class Worker {
   }
 
   async #untilIdle(): Promise<void> {
-    while (this.#running > 0) await this.#bell.heard();
+    while (this.#running > 0) await this.#wakeup.wait();
   }
 
   #close(): void {
@@ -144,7 +144,7 @@ export class Worker {
     const { transport, job } = this.#options;
     while (!this.#ending.signal.aborted) {
       if (!this.#wantsShard) {
-        await this.#bell.heard();
+        await this.#wakeup.wait();
         continue;
       }
       const askedAt = this.#leases.now();
@@ -237,7 +237,7 @@ export class Worker {
       }
       if (shard.unstarted === 0) this.#ready.delete(shard);
     }
-    if (this.#wantsShard || this.#running === 0) this.#bell.ring();
+    if (this.#wantsShard || this.#running === 0) this.#wakeup.notify();
   }
 
   /** Runs a row and queues what came of it for the next flush. Never rejects. */
@@ -377,7 +377,7 @@ export class Worker {
     if (this.#faulted) return;
     this.#faulted = true;
     this.#ending.abort();
-    this.#bell.ring();
+    this.#wakeup.notify();
     this.#options.onFault(asTidingError(error));
   }
 }

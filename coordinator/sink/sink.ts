@@ -8,7 +8,7 @@
  * Batches are dropped only after the manifest that makes them needless is in place; the cursor in the manifest has nothing
  * unlanded before it. Messages: log entries, ticks and `landRest`; landings follow one another.
  */
-import { Bell } from "../../shared/bell.ts";
+import { Wakeup } from "../../shared/wakeup.ts";
 import { batchRefs, decodeCommitRecord } from "../../shared/protocol/commit-record.ts";
 import type { StepListener } from "../../shared/protocol/protocol-step.ts";
 import { Bitmap } from "../../shared/rows/bitmap.ts";
@@ -58,7 +58,7 @@ export class Sink {
   #cursor: Position | null = null;
   /** The newest record that was read of each shard that is not landed. */
   readonly #seen = new Map<number, Position>();
-  readonly #bell = new Bell();
+  readonly #wakeup = new Wakeup();
   #work: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
   readonly #leftovers = new Set<number>();
@@ -136,7 +136,7 @@ export class Sink {
     for (const [shard, position] of tails) {
       while (this.#seen.get(shard) !== position && !this.isLanded(shard)) {
         signal.throwIfAborted();
-        await this.#bell.heard();
+        await this.#wakeup.wait();
       }
     }
     const { bytes } = await transport.results.usage();
@@ -161,7 +161,7 @@ export class Sink {
   /** Stops reading and waits for a landing that is under way. The `signal` must be aborted before. */
   async stop(): Promise<void> {
     clearInterval(this.#tick);
-    this.#bell.ring();
+    this.#wakeup.notify();
     await this.#reading;
     await this.#work;
   }
@@ -182,7 +182,7 @@ export class Sink {
     for await (const entry of transport.log.read(job, from, signal)) {
       this.#receive(entry);
       this.#seen.set(entry.shard, entry.position);
-      this.#bell.ring();
+      this.#wakeup.notify();
     }
   }
 
@@ -310,7 +310,7 @@ export class Sink {
       this.#open.delete(shard);
       this.#seen.delete(shard);
     }
-    this.#bell.ring();
+    this.#wakeup.notify();
     await this.#forget(this.#forgettable);
     for (const shard of shards) {
       await transport.results.drop(job, shard);

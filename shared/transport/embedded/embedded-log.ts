@@ -2,11 +2,11 @@ import { TransportError } from "../transport.ts";
 import type { CommitLog, JobKey, LogEntry, Position } from "../transport.ts";
 import { EntryIndex } from "./entry-index.ts";
 import { ALL_SHARDS } from "./frame.ts";
-import { KeyLocks } from "./key-locks.ts";
+import { KeyLocks } from "../key-locks.ts";
 import { parseRecordName, recordName } from "./segment.ts";
 import type { StoredRecord } from "./segment.ts";
 import { assertOpen } from "./store-errors.ts";
-import { Wakeup } from "./wakeup.ts";
+import { Wakeup } from "../../wakeup.ts";
 import type { WriteAheadLog } from "./write-ahead-log.ts";
 
 /**

@@ -1,10 +1,10 @@
 import { TransportError } from "../transport.ts";
 import type { Lease, ListedState, StateStore, VersionedState } from "../transport.ts";
 import { EmbeddedLease } from "./embedded-lease.ts";
-import { KeyLocks } from "./key-locks.ts";
+import { KeyLocks } from "../key-locks.ts";
 import type { StoredRecord } from "./segment.ts";
 import { assertOpen } from "./store-errors.ts";
-import { Wakeup } from "./wakeup.ts";
+import { Wakeup } from "../../wakeup.ts";
 import type { WriteAheadLog } from "./write-ahead-log.ts";
 
 /** Key prefixes in the write-ahead log, so that leases and values never meet. */

@@ -11,7 +11,7 @@
 
 import type { Claim, JobKey, TaskQueue } from "../transport.ts";
 import { assertFits, assertOpen } from "./store-errors.ts";
-import { Wakeup } from "./wakeup.ts";
+import { Wakeup } from "../../wakeup.ts";
 
 interface Task {
   readonly shard: number;

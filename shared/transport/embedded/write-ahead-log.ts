@@ -23,7 +23,7 @@ import { loadLive, readBody, SegmentFiles } from "./segment-files.ts";
 import type { SegmentFilesOptions } from "./segment-files.ts";
 import type { Segment, StoredRecord } from "./segment.ts";
 import { assertFits, ownershipLost, storeFailure } from "./store-errors.ts";
-import { Wakeup } from "./wakeup.ts";
+import { Wakeup } from "../../wakeup.ts";
 
 export interface WriteAheadLogOptions extends SegmentFilesOptions {
   /** Files take at most this, or the live bytes where these are more, and three segments. */

@@ -1,5 +1,5 @@
 import { isPassing, TransportError } from "../transport.ts";
-import { Wakeup } from "../embedded/wakeup.ts";
+import { Wakeup } from "../../wakeup.ts";
 import type { FullStores } from "./full-stores.ts";
 import { asTransportError, assertOpen } from "./nats-errors.ts";
 import type { NatsHealth } from "./nats-health.ts";

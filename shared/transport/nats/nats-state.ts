@@ -13,8 +13,8 @@ import { nanos, type NatsConnection, type QueuedIterator } from "@nats-io/transp
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 
-import { KeyLocks } from "../embedded/key-locks.ts";
-import { Wakeup } from "../embedded/wakeup.ts";
+import { KeyLocks } from "../key-locks.ts";
+import { Wakeup } from "../../wakeup.ts";
 import { isPassing, TransportError } from "../transport.ts";
 import type { Lease, ListedState, StateStore, VersionedState } from "../transport.ts";
 import type { FullStores } from "./full-stores.ts";

@@ -1,5 +1,5 @@
 import { nanos, type Msg, type NatsConnection } from "@nats-io/transport-node";
-import { Wakeup } from "../embedded/wakeup.ts";
+import { Wakeup } from "../../wakeup.ts";
 
 /** Later than this nobody answers: an old server (2.9) says nothing when the consumer is not there. */
 const SILENCE_MS = 250;

@@ -1,4 +1,4 @@
-import { Wakeup } from "../embedded/wakeup.ts";
+import { Wakeup } from "../../wakeup.ts";
 import { isPassing, type LogEntry, type Position } from "../transport.ts";
 import type { NatsCalls } from "./nats-calls.ts";
 
