@@ -3,6 +3,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { JobSpecInput } from "../../shared/spec/job-spec.ts";
 
+type StepInput = JobSpecInput["steps"][number];
+
 export interface JobFolder {
   readonly spec: string;
   readonly output: string;
@@ -10,8 +12,11 @@ export interface JobFolder {
 }
 
 export interface JobFolderOptions {
+  /** None for a job that makes its rows itself. */
   readonly questions: readonly string[];
-  readonly llm: NonNullable<JobSpecInput["steps"][number]["llm"]>;
+  readonly llm: NonNullable<StepInput["llm"]>;
+  /** Without its `llm`; text-generation of the questions when absent. */
+  readonly step?: StepInput;
   readonly run?: JobSpecInput["run"];
 }
 
@@ -19,7 +24,7 @@ export interface JobFolderOptions {
 export async function writeJob(
   root: string,
   name: string,
-  { questions, llm, run }: JobFolderOptions,
+  { questions, llm, step = { task: "text-generation" }, run }: JobFolderOptions,
 ): Promise<JobFolder> {
   const folder = join(root, name);
   await mkdir(folder);
@@ -27,10 +32,11 @@ export async function writeJob(
     join(folder, "questions.jsonl"),
     questions.map((question) => `${JSON.stringify({ question })}\n`).join(""),
   );
+  const isAsked = questions.length > 0;
   const spec: JobSpecInput = {
     name,
-    input: { path: "questions.jsonl" },
-    steps: [{ task: "text-generation", columns: { instruction: "question" }, llm }],
+    ...(isAsked ? { input: { path: "questions.jsonl" } } : {}),
+    steps: [{ ...step, ...(isAsked ? { columns: { instruction: "question" } } : {}), llm }],
     output: { path: "out" },
     run: { flush_interval: "200ms", ...run },
   };

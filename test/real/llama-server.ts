@@ -8,10 +8,9 @@
  * The first run installs some Python packages into a cache folder (docs/real-model.md). Prints what happens, and as its last
  * line one JSON object with the figure: rows accepted and read back. Exits with 1 when anything is not as it should be.
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isTidingError } from "../../shared/errors.ts";
 import { Findings } from "./findings.ts";
@@ -26,6 +25,7 @@ import {
 import { CONTEXT_TOKENS, MODEL_NAMES, ModelServer, PARALLEL } from "./model-server.ts";
 import { checkProbe } from "./probe-check.ts";
 import { preparePython } from "./python-environment.ts";
+import { quickstartQuestions, readQuestions } from "./read-questions.ts";
 import { checkSimulated } from "./simulated-check.ts";
 
 const { values } = parseArgs({
@@ -36,7 +36,6 @@ const { values } = parseArgs({
   },
 });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-const quickstart = fileURLToPath(new URL("../../../examples/quickstart/questions.jsonl", import.meta.url));
 const wanted = Number(values.rows);
 const findings = new Findings(say);
 const details: Record<string, unknown> = {};
@@ -57,7 +56,7 @@ say(JSON.stringify({ figure: "real_model", value: rows, want: String(wanted), ok
 process.exitCode = ok ? 0 : 1;
 
 async function main(): Promise<void> {
-  const questions = await readQuestions(values.data ?? quickstart, values.column);
+  const questions = await readQuestions(values.data ?? quickstartQuestions, values.column);
   findings.expect(questions.length >= wanted, `The file holds ${questions.length} rows, of ${wanted} wanted.`);
   const environment = await preparePython(say);
   details["readers"] = ["hyparquet", ...(environment.hasReaders ? ["pyarrow", "duckdb"] : [])];
@@ -82,9 +81,4 @@ async function step(name: string, check: () => Promise<Readonly<Record<string, u
   const startedMs = performance.now();
   details[name] = await check();
   say(`${name}: ${((performance.now() - startedMs) / 1_000).toFixed(1)} s  ${JSON.stringify(details[name])}`);
-}
-
-async function readQuestions(file: string, column: string): Promise<readonly string[]> {
-  const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line.trim() !== "");
-  return lines.map((line) => String((JSON.parse(line) as Readonly<Record<string, unknown>>)[column]));
 }

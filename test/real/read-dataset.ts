@@ -8,9 +8,7 @@ import type { Findings } from "./findings.ts";
 import { pythonProgram } from "./python-environment.ts";
 import type { PythonEnvironment } from "./python-environment.ts";
 
-export interface DatasetRow {
-  readonly question: string;
-  readonly generation: string;
+export interface ProvenRow {
   readonly model_name: string;
   readonly tiding: {
     readonly row_id: number;
@@ -28,17 +26,22 @@ export interface DatasetRow {
   };
 }
 
+export interface DatasetRow extends ProvenRow {
+  readonly question: string;
+  readonly generation: string;
+}
+
 type Reading = Readonly<Record<"pyarrow" | "duckdb", { types: Readonly<Record<string, string>>; rows: unknown[] }>>;
 
 /** Rows in the order of the files' names; pyarrow and DuckDB must see the same rows, with the types of `expectedTypes`. */
-export async function readDataset(
+export async function readDataset<Row extends ProvenRow = DatasetRow>(
   folder: string,
   { python, hasReaders }: PythonEnvironment,
   findings: Findings,
-): Promise<readonly DatasetRow[]> {
-  const rows: DatasetRow[] = [];
+): Promise<readonly Row[]> {
+  const rows: Row[] = [];
   for (const name of (await readdir(folder)).toSorted()) {
-    rows.push(...((await readPart(join(folder, name), "parquet")) as unknown as readonly DatasetRow[]));
+    rows.push(...((await readPart(join(folder, name), "parquet")) as unknown as readonly Row[]));
   }
   if (!hasReaders) return rows;
   const { stdout } = await promisify(execFile)(python, [pythonProgram("read_folder.py"), folder], {
@@ -62,6 +65,9 @@ const expectedTypes = {
     question: /^string$/,
     generation: /^string$/,
     model_name: /^string$/,
+    structured:
+      /^struct<answer: string, (level: string, topics: list<element: struct<name: string, weight: int64>>|hardness: double)>$/,
+    conversation: /^list<element: struct<role: string, content: string>>$/,
     tiding:
       /^struct<row_id: int64.*\bseed: int64.*\battempts: int32.*started_at: timestamp\[.s, tz=UTC\], duration_ms: double/,
   },
@@ -69,6 +75,9 @@ const expectedTypes = {
     question: /^VARCHAR$/,
     generation: /^VARCHAR$/,
     model_name: /^VARCHAR$/,
+    structured:
+      /^STRUCT\(answer VARCHAR, ("?level"? VARCHAR, topics STRUCT\("?name"? VARCHAR, weight BIGINT\)\[\]|hardness DOUBLE)\)$/,
+    conversation: /^STRUCT\("?role"? VARCHAR, "?content"? VARCHAR\)\[\]$/,
     tiding:
       /^STRUCT\(.*\brow_id BIGINT.*\bseed BIGINT.*\battempts INTEGER.*started_at TIMESTAMP WITH TIME ZONE, duration_ms DOUBLE/,
   },
