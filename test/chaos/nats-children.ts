@@ -23,12 +23,13 @@ export interface Child<Result> {
   kill(signal: NodeJS.Signals): void;
 }
 
-export function startCoordinator(order: ChildOrder): Child<ChildResult> {
-  return start("./run-job-child.js", order);
+/** @param through a command to run it through, such as `prlimit` with its options */
+export function startCoordinator(order: ChildOrder, through: readonly string[]): Child<ChildResult> {
+  return start("./run-job-child.js", order, through);
 }
 
 export function startWorker(order: WorkerOrder): Child<WorkerEnd> {
-  return start("./nats-worker-child.js", order);
+  return start("./nats-worker-child.js", order, []);
 }
 
 /** Those that sleep do not see that this process is gone. */
@@ -37,9 +38,10 @@ process.on("exit", () => {
   for (const child of alive) child.kill("SIGKILL");
 });
 
-function start<Result>(entry: string, order: unknown): Child<Result> {
+function start<Result>(entry: string, order: unknown, through: readonly string[]): Child<Result> {
   const path = fileURLToPath(new URL(entry, import.meta.url));
-  const child = spawn(process.execPath, [path, JSON.stringify(order)], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  const [command, ...rest] = [...through, process.execPath, path, JSON.stringify(order)];
+  const child = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe", "ipc"] });
   alive.add(child);
   let hasEnded = false;
   let isAsleep = false;

@@ -20,6 +20,11 @@ const RESULTS_BUDGET_BYTES = 2_000_000;
 /** Of processes that are started, the share that dies at a step of the protocol. */
 const CRASHING = 0.4;
 
+/** Of coordinators that are started, the share whose disk is full soon: no file of theirs can grow beyond a limit. */
+const FULL_DISKS = 0.15;
+const LEAST_FILE_BYTES = 1_024;
+const MOST_FILE_BYTES = 16_384;
+
 const WORKER_STEPS: readonly ProtocolStep[] = ["shard-opened", "batch-stored", "batch-recorded"];
 const COORDINATOR_STEPS: readonly ProtocolStep[] = [
   "spill-written",
@@ -91,25 +96,33 @@ export class NatsCrew {
     const { folder, broker } = this.#options;
     while (!this.#over.signal.aborted) {
       const crash = this.#coordinatorCrash();
-      const child = startCoordinator({
+      const order = {
         folder,
         spec: this.#spec(),
         settings: { leaseMs: LEASE_MS, reconcileMs: 200 },
         takeoverMs: TAKEOVER_MS,
         broker: { servers: broker, resultsBudgetBytes: RESULTS_BUDGET_BYTES },
         crash,
-      });
+      };
+      const limit = this.#fileLimit();
+      const child = startCoordinator(order, limit);
       this.#coordinator = child;
       const replaced = new Promise<void>((resolve) => (this.#replaceCoordinator = resolve));
       await Promise.race([child.ended, replaced]);
       if (child.isAsleep) continue;
-      await this.#noteCoordinatorEnd(await child.ended, child.wasKilled ? null : crash);
+      await this.#noteCoordinatorEnd(await child.ended, {
+        crash: child.wasKilled ? null : crash,
+        isLimited: limit.length > 0,
+      });
       if (this.#hasFinished) return;
       await this.#rest(1_000);
     }
   }
 
-  async #noteCoordinatorEnd({ result, signal, stderr }: ChildEnd<ChildResult>, crash: Crash | null): Promise<void> {
+  async #noteCoordinatorEnd(
+    { result, signal, stderr }: ChildEnd<ChildResult>,
+    { crash, isLimited }: { readonly crash: Crash | null; readonly isLimited: boolean },
+  ): Promise<void> {
     const { diary, folder } = this.#options;
     if (this.#over.signal.aborted) return;
     diary.violations.push(...(await damagedFiles(join(folder, "out"))));
@@ -120,6 +133,7 @@ export class NatsCrew {
     if (signal === "SIGKILL") return diary.note("coordinator", "the coordinator died", crash?.step);
     const error = result?.error ?? result?.report?.error;
     if (error?.code === "BROKER_UNREACHABLE") return diary.count("startsWithoutBroker");
+    if (error?.code === "DISK_FULL" && isLimited) return diary.count("fullDisks");
     diary.violate(`a coordinator ended: ${JSON.stringify(error ?? result ?? signal)} ${stderr.slice(0, 800)}`);
   }
 
@@ -149,6 +163,12 @@ export class NatsCrew {
       return this.#crash("coordinator", COORDINATOR_STEPS, 4);
     this.#mayDieAtLast = false;
     return { step: "parts-merged", count: 1 };
+  }
+
+  #fileLimit(): readonly string[] {
+    const { random, isUnderWay } = this.#options;
+    if (process.platform !== "linux" || random() >= FULL_DISKS || !isUnderWay()) return [];
+    return ["prlimit", `--fsize=${LEAST_FILE_BYTES + Math.floor(random() * (MOST_FILE_BYTES - LEAST_FILE_BYTES))}`];
   }
 
   #crash(fault: "worker" | "coordinator", steps: readonly ProtocolStep[], mostTimes: number): Crash | null {
