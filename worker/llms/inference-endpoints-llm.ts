@@ -4,7 +4,7 @@
  * The wire follows from what is given: a prompt, or a conversation where a renderer makes prompts of them, takes the
  * endpoint's prompt wire (endpoint-wires.ts); any other conversation takes OpenAI chat.
  */
-import { TidingError } from "../../shared/errors.ts";
+import { isTidingError, TidingError } from "../../shared/errors.ts";
 import { rendersPrompts } from "../../shared/spec/check-endpoint.ts";
 import type { LLMSpec } from "../../shared/spec/job-spec.ts";
 import type { Generation, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
@@ -22,6 +22,7 @@ import type { PromptRenderer } from "./prompts/prompt-renderer.ts";
 import type { RecognisedServer } from "./recognise-server.ts";
 import { TextStream } from "./text-stream.ts";
 import type { WireInUse } from "./wires/endpoint-wires.ts";
+import type { PreparedShape, ShapeCache, ShapeKey } from "./wires/shape-cache.ts";
 import type { PromptWire } from "./wires/wire.ts";
 
 /** What the engine constructs it with, beside a spec that has been checked. */
@@ -177,7 +178,7 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
     const checking = prompt === null ? null : this.#checkRoom(prompt, call, server);
     if (checking !== null) await checking;
     const { wire, shapes }: WireInUse<LLMInput> = (prompt === null ? null : wires.prompt) ?? wires.chat;
-    const { shape, head } = shapes.get(call, this.#spec.stream || onText !== null);
+    const { shape, head } = shapeOf(shapes, call, this.#spec.stream || onText !== null);
     // With the call's own input: a server's echo of what a template added gives nothing away.
     const context: ResponseContext = {
       endpoint: address,
@@ -252,8 +253,17 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
   async #find(endpoint: EndpointInUse, signal: AbortSignal): Promise<FoundServer> {
     this.#renderer = await this.#renderOnce();
     const found = await endpoint.endpoint.find({ turnEnds: this.#renderer?.stopSequences ?? [], signal });
+    this.#requireForm(found);
     endpoint.found = found;
     return found;
+  }
+
+  /** Throws `SPEC_INVALID` for a form of the spec's own that the server cannot be asked for. */
+  #requireForm({ wires }: FoundServer): void {
+    const { structured_output: structuredOutput, generation_kwargs: generationKwargs, stream } = this.#spec;
+    if (structuredOutput === undefined) return;
+    const { shapes } = this.#renderer !== null && wires.prompt !== null ? wires.prompt : wires.chat;
+    shapes.get({ generationKwargs, structuredOutput, preQuery: false }, stream);
   }
 
   #renderOnce(): Promise<PromptRenderer | null> {
@@ -262,6 +272,17 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
       throw error;
     });
     return this.#rendering;
+  }
+}
+
+/** The spec's own form was asked for when the server was found: what is refused here is a row's. Throws `ROW_INVALID`. */
+function shapeOf(shapes: ShapeCache, key: ShapeKey, stream: boolean): PreparedShape {
+  try {
+    return shapes.get(key, stream);
+  } catch (error) {
+    if (!isTidingError(error) || error.code !== "SPEC_INVALID") throw error;
+    const { message, mend } = error;
+    throw new TidingError("ROW_INVALID", message, { ...(mend === undefined ? {} : { mend }), cause: error });
   }
 }
 

@@ -32,13 +32,16 @@ export function isFault(fault: TransportFault): (error: unknown) => boolean {
   return (error) => error instanceof TransportError && error.fault === fault;
 }
 
-/** Repeats a call whose outcome stays unknown: for calls that may happen twice. */
+/** Far more often than any server that comes back needs. */
+const MOST_REPEATS = 6;
+
+/** Repeats a call whose outcome stays unknown: for calls that may happen twice. Rejects where it stays so. */
 export async function surely<T>(call: () => Promise<T>): Promise<T> {
-  for (;;) {
+  for (let repeat = 1; ; repeat++) {
     try {
       return await call();
     } catch (error) {
-      if (!isFault("unknown")(error)) throw error;
+      if (!isFault("unknown")(error) || repeat === MOST_REPEATS) throw error;
     }
   }
 }

@@ -4,6 +4,7 @@
  */
 import { TidingError } from "../../../shared/errors.ts";
 import type { LLMSpec } from "../../../shared/spec/job-spec.ts";
+import { huggingFaceToken } from "../../../shared/spec/secret.ts";
 import { classifyResponse } from "../classify-response.ts";
 import { clientFor } from "../endpoint.ts";
 import type { Endpoint, EndpointContext, Finding, FoundServer } from "../endpoint.ts";
@@ -40,7 +41,9 @@ export class ServerlessEndpoint implements Endpoint {
     this.#model = model;
     this.#provider = provider;
     const key = hubKey(spec, context);
-    this.#hasProviderKey = spec.api_key !== undefined && !key.startsWith("hf_");
+    // A token of Hugging Face's own never goes to a third party, whatever it begins with.
+    const isHubToken = key.startsWith("hf_") || key === huggingFaceToken(environment);
+    this.#hasProviderKey = spec.api_key !== undefined && !isHubToken;
     this.#router = hubAddress("router", environment);
     this.name = `${this.#router}/${provider === "auto" ? "v1" : provider}`;
     hubAddress("hub", environment);

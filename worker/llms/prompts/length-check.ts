@@ -23,7 +23,17 @@ export class LengthCheck {
   }
 
   async #count(prompt: string, room: Room): Promise<void> {
-    this.#counter ??= readTokenizerFiles(this.#source).then(openTokenCounter);
-    requireRoom(await this.#counter, prompt, room);
+    requireRoom(await this.#open(), prompt, room);
+  }
+
+  #open(): Promise<TokenCounter> {
+    this.#counter ??= readTokenizerFiles(this.#source)
+      .then(openTokenCounter)
+      .catch((error: unknown) => {
+        // What could not be read once may be there for the next prompt.
+        this.#counter = null;
+        throw error;
+      });
+    return this.#counter;
   }
 }

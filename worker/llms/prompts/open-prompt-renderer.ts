@@ -69,7 +69,16 @@ class ChatRenderer implements PromptRenderer {
       eosToken: tokens["eos_token"] ?? null,
       addedTokens: addedTokens(files.tokenizer),
     });
-    const deciding = [RENDERING_VERSION, files.chatTemplate, Object.entries(tokens), preQuery, compatible];
+    const { bosToken, stopSequences: stops } = this;
+    const deciding = [
+      RENDERING_VERSION,
+      files.chatTemplate,
+      Object.entries(tokens),
+      bosToken,
+      stops,
+      preQuery,
+      compatible,
+    ];
     this.revision = createHash("sha256").update(JSON.stringify(deciding)).digest("hex");
   }
 

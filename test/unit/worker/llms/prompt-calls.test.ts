@@ -158,3 +158,16 @@ void test("parameters that would break the reading of answers are refused", () =
     assert.throws(() => openLLM({ base_url: "http://h", generation_kwargs: { [name]: 1 } }), { code: "SPEC_INVALID" });
   }
 });
+
+void test("a regex that the server takes none of is the spec's error before the first call, and a row's own is the row's", async () => {
+  await using server = await startScriptedServer(listing("llamacpp", (_request, response) => sendJson(response, {})));
+  const regex = { format: "regex", schema: "[ab]+" } as const;
+  await using whole = openLLM({ base_url: server.url, structured_output: regex });
+  await assert.rejects(whole.llm.probe(whole.endpoint, new AbortController().signal), { code: "SPEC_INVALID" });
+  await using rows = openLLM({ base_url: server.url });
+  await assert.rejects(rows.call([{ role: "user", content: "hi" }], { structuredOutput: regex }), {
+    code: "ROW_INVALID",
+    message: /takes no regex/,
+  });
+  assert.equal(server.requests.filter(({ method }) => method === "POST").length, 0);
+});

@@ -8,6 +8,9 @@ import { bytes, claim, claimAll, isFault, JOB, text, surely } from "../../../../
 import { openTestTransport } from "../../../../support/nats-harness.ts";
 import { NATS_SERVER_VERSIONS, startNatsServer } from "../../../../support/nats-server.ts";
 
+/** A server writes its consumers' state some tens of milliseconds after it changed. */
+const WRITTEN_DOWN_MS = 1_000;
+
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await delay(20);
 }
@@ -45,6 +48,8 @@ for (const version of NATS_SERVER_VERSIONS) {
     await using transport = await openTestTransport(server.url);
     await transport.tasks.put(JOB, 4, bytes("x"));
     const claimed = await claim(transport);
+    // A server that is killed before it wrote down what it handed out has not handed it out: no claim is kept then.
+    await delay(WRITTEN_DOWN_MS);
     await server.kill9();
     await server.restart();
     // A server that has just come back may be slow to confirm: unknown outcomes are repeated, as by every caller.

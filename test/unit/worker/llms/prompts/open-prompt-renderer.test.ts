@@ -108,7 +108,8 @@ void test("stop sequences are what ends a turn in the template, and ends of text
 void test("the revision follows what decides the text, and nothing else", async () => {
   const first = await open("qwen3", "qwen3");
   assert.equal((await open("qwen3", "qwen3", { inConfig: false })).revision, first.revision);
-  assert.equal((await open("llama3.1", "qwen3")).revision, first.revision);
+  // Its begin token, which is cut off a prompt or not, comes from tokenizer.json.
+  assert.notEqual((await open("llama3.1", "qwen3")).revision, first.revision);
   assert.notEqual((await open("qwen3", "qwen2")).revision, first.revision);
   assert.notEqual((await open("qwen3", "qwen3", { preQueryTemplate: "qwen3" })).revision, first.revision);
   assert.notEqual((await open("qwen3", "qwen3", { compatible: true })).revision, first.revision);
