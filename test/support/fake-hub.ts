@@ -18,6 +18,8 @@ export interface FakeHub extends AsyncDisposable {
   readonly environment: Readonly<Record<string, string>>;
   /** By `namespace/name`. */
   readonly endpoints: Record<string, FakeEndpoint>;
+  /** What it lets in. */
+  token: string;
   /** Who has the token. */
   user: { type: string; name: string };
   /** By repository: the value of `inferenceProviderMapping`. */
@@ -31,7 +33,7 @@ export async function startFakeHub(route: Script = () => undefined): Promise<Fak
   const server = await startScriptedServer((request, response) => {
     const [path = ""] = request.path.split("?");
     if (path.startsWith("/router/")) return route(request, response);
-    if (request.headers.authorization !== `Bearer ${HUB_TOKEN}`) {
+    if (request.headers.authorization !== `Bearer ${hub.token}`) {
       return sendJson(response, { error: "Invalid username or password." }, { status: 401 });
     }
     if (path === "/api/whoami-v2") return sendJson(response, hub.user);
@@ -55,6 +57,7 @@ export async function startFakeHub(route: Script = () => undefined): Promise<Fak
       HF_ROUTER_URL: `${server.url}/router`,
       HF_ENDPOINTS_URL: `${server.url}/v2`,
     },
+    token: HUB_TOKEN,
     endpoints: {},
     user: { type: "user", name: "ada" },
     models: {},

@@ -57,7 +57,7 @@ void test("a retry that was killed behind its last landing is finished by the sa
 });
 
 void test("a job that is drained while it puts its parts in order leaves nothing running behind", async () => {
-  const slow = { latency: { distribution: "lognormal", medianMs: 10, sigma: 1.5 } } as const;
+  const slow = { latency: { distribution: "lognormal", medianMs: 10, sigma: 1.75 } } as const;
   await using world = await JobWorld.open(400, slow);
   const drain = new AbortController();
   const spec = world.spec({ output: { part_bytes: 6_000 }, run: { shard_rows: 4 } });

@@ -212,8 +212,13 @@ void test("tokenizer_id beside a model alone is not loaded: conversations and te
 
 void test("a token of Hugging Face's own goes to no third party, whatever it begins with", async () => {
   await using hub = await startHub();
-  const environment = { ...hub.environment, HF_TOKEN: "api_of_older_days" };
-  await using llm = open(hub, { provider: "together", api_key: "api_of_older_days", environment });
+  const old = "api_of_older_days";
+  hub.token = old;
+  await using llm = open(hub, {
+    provider: "together",
+    api_key: old,
+    environment: { ...hub.environment, HF_TOKEN: old },
+  });
   await llm.generate(input);
   assert.match(hub.calls[0]?.path ?? "", /^\/router\/together\//);
 });
