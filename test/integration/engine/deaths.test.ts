@@ -170,13 +170,15 @@ void test("a retry that is killed is finished by the same command, and a run in 
   };
   const retry = startJobProcess({ ...order, crash: { step: "batch-recorded", count: 2 } });
   assert.equal((await retry.ended).signal, "SIGKILL");
+  const answeredAtDeath = mended.stats().answers;
   await assert.rejects(world.run(world.spec()), (error) => isTidingError(error) && error.code === "USAGE");
   const report = await retryJob({ output: world.output, overrides: [], environment: {} });
   assert.deepEqual(report.rows, { accepted: 80, failed: 0, total: 80 });
   assert.deepEqual(idsOf(await world.rows()), upTo(80));
   assert.deepEqual(await readdir(path.join(world.output, "failed")), []);
   assert.equal((await readManifest(world.output))?.job.revisions.length, 1);
-  assert.ok(mended.stats().answers <= failed + 8);
+  // Two batches of a row or more were recorded: these rows are not asked for again.
+  assert.ok(mended.stats().answers <= failed + answeredAtDeath - 2);
 });
 
 void test("the manifest keeps the spec as it was written, without defaults", async () => {
