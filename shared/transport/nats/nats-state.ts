@@ -26,6 +26,7 @@ import { decodeLease, encodeLease, NatsLease } from "./nats-lease.ts";
 /** Keys that begin so are the leases', and hidden from `watch`. */
 const LEASE = "lease/";
 const WATCH_AGAIN_AFTER_MS = 250;
+const SILENT_AT_FIRST_MS = 5_000;
 const RELEASE_WITHIN_MS = 2_000;
 
 export interface NatsStateOptions {
@@ -134,23 +135,33 @@ export class NatsState implements StateStore {
   async *watch(prefix: string, signal: AbortSignal): AsyncGenerator<VersionedState> {
     assertOpen(this.#closer.signal);
     const closing = this.#closer.signal;
+    // A server may overlook the subscription of a watcher that it made a moment before (2.9.10 did while it made the
+    // bucket), and the library starts another only after a minute without heartbeats. So one that is silent at first is not
+    // believed, once.
+    let isBelieved = false;
     while (!signal.aborted && !closing.aborted) {
-      const ends = [signal, closing, this.#health.session];
+      const { session } = this.#health;
+      const ends = [signal, closing, session];
       const entries = await this.#startWatch(filterOf(prefix));
       const stop = (): void => entries?.stop();
       for (const end of ends) end.addEventListener("abort", stop);
+      const doubt = isBelieved ? undefined : setTimeout(stop, SILENT_AT_FIRST_MS);
+      isBelieved = true;
       try {
         if (ends.some((end) => end.aborted)) stop();
         for await (const entry of entries ?? []) {
+          clearTimeout(doubt);
           const { key, operation } = entry;
           if (operation !== "PUT" || !key.startsWith(prefix) || key.startsWith(LEASE)) continue;
           if (signal.aborted || closing.aborted) return;
           yield versioned(entry);
         }
       } finally {
+        clearTimeout(doubt);
         stop();
         for (const end of ends) end.removeEventListener("abort", stop);
       }
+      if (session.aborted) isBelieved = false;
       await new Wakeup().wait({ ms: WATCH_AGAIN_AFTER_MS, signals: [signal, closing] });
     }
   }

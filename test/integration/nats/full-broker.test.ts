@@ -85,19 +85,19 @@ for (const version of NATS_SERVER_VERSIONS) {
 }
 
 void test("a run whose workers are all elsewhere says that the store is full, though it has nothing to store itself", async () => {
-  await using world = await JobWorld.open(ROWS, { latency: { distribution: "fixed", medianMs: 100 } });
+  await using world = await JobWorld.open(200, { latency: { distribution: "fixed", medianMs: 400 } });
   await using nats = await NatsWorld.open("newest", SERVER);
   await using filler = await openFiller(nats.server.url);
   const job = runOver(world, await nats.connect(), { works: false });
   await nats.work();
   // All has been handed out by then.
-  await untilAnswers(world, 500);
+  await untilAnswers(world, 100);
   await filler.fill();
-  assert.ok(world.simulator.stats().answers < ROWS, "the test must fill the store before the job is done");
+  assert.ok(world.simulator.stats().answers < 200, "the test must fill the store before the job is done");
   await untilSaid(job.notices, /store is full/);
   await filler.makeRoom();
-  assert.deepEqual((await job.ended).rows, { accepted: ROWS, failed: 0, total: ROWS });
-  assert.equal(world.simulator.stats().answers, ROWS);
+  assert.deepEqual((await job.ended).rows, { accepted: 200, failed: 0, total: 200 });
+  assert.equal(world.simulator.stats().answers, 200);
   assert.equal(times(job.notices, /stores again/), 1);
 });
 

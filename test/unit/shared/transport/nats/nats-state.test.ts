@@ -43,6 +43,24 @@ for (const version of NATS_SERVER_VERSIONS) {
     await watching.return?.(undefined);
   });
 
+  void test(`${version}: a watcher whose subscription was overlooked is started anew`, async () => {
+    await using server = await startNatsServer(version);
+    await using present = await openState(server.url);
+    await present.it.swap("job.a", bytes("there"), null);
+    // The inbox of the first watcher is overlooked, and so are those by which the library tries again.
+    let overlooked: RegExp | null = null;
+    await using wire = await openWire(server.url, (sent) => {
+      const inbox = /SUB (\S+)\.1 \d+\r\n/.exec(sent)?.[1];
+      if (inbox !== undefined) overlooked ??= new RegExp(`SUB ${inbox}\\.\\d+ \\d+\\r\\n`);
+      return overlooked === null ? sent : sent.replace(overlooked, "");
+    });
+    await using watched = await openState(wire.url);
+    const watching = watched.it.watch("job.", new AbortController().signal)[Symbol.asyncIterator]();
+    assert.equal(await untilValue(watching, "job.a"), "there");
+    assert.notEqual(overlooked, null);
+    await watching.return?.(undefined);
+  });
+
   void test(`${version}: a prefix that ends within a token is watched, and leases are not`, async () => {
     await using server = await startNatsServer(version);
     await using state = await openState(server.url);

@@ -5,6 +5,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { once } from "node:events";
 import { connect as connectSocket, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
+import { Transform } from "node:stream";
 
 import { FullStores } from "../../../../../shared/transport/nats/full-stores.ts";
 import { NatsBlobs } from "../../../../../shared/transport/nats/nats-blobs.ts";
@@ -63,13 +64,22 @@ function untold(place: string): FullStores {
   return new FullStores({ place, mends: new Map(), now: () => performance.now(), tell: () => undefined });
 }
 
-/** A way to the server that can be made to carry nothing more, with its connections left standing. */
-export async function openWire(url: string): Promise<AsyncDisposable & { readonly url: string; freeze(): void }> {
+/**
+ * A way to the server that can be made to carry nothing more, with its connections left standing. What a client sends goes
+ * through `alter`, as latin1.
+ */
+export async function openWire(
+  url: string,
+  alter: (sent: string) => string = (sent) => sent,
+): Promise<AsyncDisposable & { readonly url: string; freeze(): void }> {
   const sockets: Socket[] = [];
   const server = createServer((near) => {
     const far = connectSocket(Number(new URL(url).port), "127.0.0.1");
     for (const socket of [near, far]) socket.on("error", () => socket.destroy());
-    near.pipe(far).pipe(near);
+    const altered = new Transform({
+      transform: (chunk: Buffer, _, done) => done(null, Buffer.from(alter(chunk.toString("latin1")), "latin1")),
+    });
+    near.pipe(altered).pipe(far).pipe(near);
     sockets.push(near, far);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
