@@ -1,4 +1,5 @@
 /** What a probe's facts mean for a spec, as sentences; pure. */
+import { chatAdvice } from "../worker/llms/recognise-server.ts";
 import type { RecognisedServer } from "../worker/llms/recognise-server.ts";
 
 export interface Asked {
@@ -12,10 +13,12 @@ const USUAL_SLOTS = 64;
 export function probeAdvice(server: RecognisedServer, asked: Asked): readonly string[] {
   const sentences = [
     ...(server.advice ?? []),
+    ...chatAdvice(server, asked.generationKwargs),
     slotsAdvice(server),
     lengthAdvice(server, asked),
     modelAdvice(server, asked),
     revisionAdvice(server),
+    formAdvice(server),
   ];
   return sentences.filter((sentence) => sentence !== null);
 }
@@ -53,5 +56,14 @@ function modelAdvice({ server }: RecognisedServer, { modelId }: Asked): string |
 function revisionAdvice({ server, revision }: RecognisedServer): string | null {
   return server === "tgi" && revision === null
     ? "It names no revision: a job cannot notice when the model's weights change under the same name."
+    : null;
+}
+
+function formAdvice({ server, version }: RecognisedServer): string | null {
+  if (server === "llamacpp") {
+    return "Its grammar leaves out `minimum` and `maximum` of a `number`: answers beyond them are asked for again. Take an `integer`, or say the range in the prompt.";
+  }
+  return server === "vllm" && version === null
+    ? "It does not tell its version: structured output is asked for in the words of vLLM before 0.12 and of later ones at once."
     : null;
 }

@@ -47,8 +47,9 @@ export async function recogniseServer(
 
 /**
  * Looks closer at a recognised server: its version and limits from routes of its own, of which a missing or closed one
- * adds nothing; for one that says nothing of itself, whether it is a container, or has a chat route at all. No job needs
- * any of this to run, so none waits for it. Throws `WRONG_SERVICE` for a server without a route to generate by, what it
+ * adds nothing, and so does one that fails; for one that says nothing of itself, whether it is a container, or has a chat
+ * route at all. No job needs any of this to run, so none waits for it: also of vLLM, structured output is asked for in a
+ * way that holds whatever its version. Throws `WRONG_SERVICE` for a server without a route to generate by, what it
  * refuses a key or an account with, and errors of the connection.
  */
 export async function askDetails(

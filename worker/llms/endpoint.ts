@@ -30,7 +30,7 @@ export interface Endpoint {
    * server cannot take of the spec.
    */
   find(finding: Finding): Promise<FoundServer>;
-  /** Ends what is in flight. */
+  /** Ends what is in flight. No connection is opened after it. */
   close(): Promise<void>;
 }
 
@@ -42,8 +42,12 @@ export interface FoundServer {
   readonly wires: EndpointWires;
   readonly request: RequestHeaders;
   readonly client: HttpClient;
-  /** What an answer whose status is not 200 stands for. */
-  readonly errorOf: (answer: ServerResponse, context: ResponseContext) => TidingError;
+  /** What an answer whose status is not 200 stands for. May ask somebody else about it, until the signal's abort. */
+  readonly errorOf: (
+    answer: ServerResponse,
+    context: ResponseContext,
+    signal: AbortSignal,
+  ) => TidingError | Promise<TidingError>;
 }
 
 /** More connections than slots: probes, and streams whose end trails behind their answer. */

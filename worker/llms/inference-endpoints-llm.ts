@@ -18,12 +18,13 @@ import { checkedOptions } from "./llm-options.ts";
 import type { CallSettings, InferenceEndpointsLLMOptions } from "./llm-options.ts";
 import { openEndpoints } from "./open-endpoints.ts";
 import { openPromptRenderer } from "./prompts/open-prompt-renderer.ts";
+import { checkRoom, promptOf } from "./prompts/prompt-of-call.ts";
 import type { PromptRenderer } from "./prompts/prompt-renderer.ts";
-import type { RecognisedServer } from "./recognise-server.ts";
+import { chatAdvice } from "./recognise-server.ts";
 import { TextStream } from "./text-stream.ts";
-import type { WireInUse } from "./wires/endpoint-wires.ts";
+import { unlessAborted } from "./unless-aborted.ts";
+import type { EndpointWires, WireInUse } from "./wires/endpoint-wires.ts";
 import type { PreparedShape, ShapeCache, ShapeKey } from "./wires/shape-cache.ts";
-import type { PromptWire } from "./wires/wire.ts";
 
 /** What the engine constructs it with, beside a spec that has been checked. */
 export interface InferenceEndpointsContext extends EndpointContext {
@@ -100,15 +101,15 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
 
   /** Asks anew each time, and lets later calls follow what came. */
   override async probe(name: string, signal: AbortSignal): Promise<ServedModel> {
-    const found = await this.#find(this.#endpoint(name), signal);
-    const { server, model, revision, maxConcurrentRequests: most, advice = [] } = found.server;
-    const more = this.#renderer === null ? [] : (found.wires.prompt?.wire.advice(this.#spec.generation_kwargs) ?? []);
+    const found = await this.#find(this.#endpoint(name), AbortSignal.any([signal, this.#closing.signal]));
+    const { server, model, revision, maxConcurrentRequests: most } = found.server;
+    const advice = this.#adviceOn(found);
     return {
       server,
       model,
       revision,
       ...(most === undefined ? {} : { maxConcurrentRequests: most }),
-      ...(found.server.advice === undefined && more.length === 0 ? {} : { advice: [...advice, ...more] }),
+      ...(advice.length === 0 ? {} : { advice }),
     };
   }
 
@@ -173,9 +174,11 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
 
   async #answer(call: LLMCall, onText: ((text: string) => void) | null): Promise<Generation> {
     const endpoint = this.#endpoint(call.endpoint);
-    const { address, server, wires, request, client, errorOf } = endpoint.found ?? (await this.#findOnce(endpoint));
-    const prompt = this.#promptFor(call, wires.prompt?.wire ?? null);
-    const checking = prompt === null ? null : this.#checkRoom(prompt, call, server);
+    const { address, server, wires, request, client, errorOf } =
+      endpoint.found ?? (await this.#findOnce(endpoint, call.signal));
+    const renderer = this.#renderer;
+    const prompt = promptOf(call, { wire: wires.prompt?.wire ?? null, renderer });
+    const checking = prompt === null ? null : checkRoom(prompt, call, { limits: server.limits, renderer });
     if (checking !== null) await checking;
     const { wire, shapes }: WireInUse<LLMInput> = (prompt === null ? null : wires.prompt) ?? wires.chat;
     const { shape, head } = shapeOf(shapes, call, this.#spec.stream || onText !== null);
@@ -197,35 +200,9 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
       timeoutMs: this.#spec.request_timeout,
       reader,
     });
-    if (answer.status !== 200) throw errorOf(answer, context);
+    if (answer.status !== 200) throw await errorOf(answer, context, call.signal);
     // A server that knows no streams answers in one piece.
     return answer.isStreamed && reader !== null ? reader.end() : wire.read(answer, context, shape);
-  }
-
-  /** The prompt to send, or null where the server's chat route is to make one. Throws what the renderer throws. */
-  #promptFor({ input, preQuery }: LLMCall, wire: PromptWire | null): string | null {
-    const renderer = wire === null ? null : this.#renderer;
-    if (preQuery && renderer === null) {
-      throw new TidingError("SPEC_INVALID", "No server writes a user's message over its chat route.", {
-        place: "tokenizer_id",
-        mend: "Set tokenizer_id to the model's repository or folder, so that its chat template is applied here.",
-      });
-    }
-    if (wire === null) return null;
-    if (typeof input === "string") return input;
-    if (renderer === null) return null;
-    const prompt = renderer.render(input, { preQuery });
-    const { bosToken } = renderer;
-    const isDoubled = wire.addsSpecialTokens && bosToken !== null && prompt.startsWith(bosToken);
-    return isDoubled ? prompt.slice(bosToken.length) : prompt;
-  }
-
-  /** A row that has no room fails here, before it is paid for. Without `max_new_tokens` the server gives what is left. */
-  #checkRoom(prompt: string, { generationKwargs }: LLMCall, { limits }: RecognisedServer): Promise<void> | null {
-    const { maxTotalTokens: contextTokens } = limits;
-    if (this.#renderer === null || contextTokens === null) return null;
-    const { max_new_tokens: most } = generationKwargs;
-    return this.#renderer.checkRoom(prompt, { contextTokens, answerTokens: typeof most === "number" ? most : 1 });
   }
 
   #endpoint(name: string): EndpointInUse {
@@ -243,15 +220,15 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
   }
 
   /** For calls before any probe: one of them asks, and all wait for it. */
-  #findOnce(endpoint: EndpointInUse): Promise<FoundServer> {
-    endpoint.finding ??= this.#find(endpoint, new AbortController().signal).finally(() => {
+  #findOnce(endpoint: EndpointInUse, signal: AbortSignal): Promise<FoundServer> {
+    endpoint.finding ??= this.#find(endpoint, this.#closing.signal).finally(() => {
       endpoint.finding = null;
     });
-    return endpoint.finding;
+    return unlessAborted(endpoint.finding, signal);
   }
 
   async #find(endpoint: EndpointInUse, signal: AbortSignal): Promise<FoundServer> {
-    this.#renderer = await this.#renderOnce();
+    this.#renderer = await unlessAborted(this.#renderOnce(), signal);
     const found = await endpoint.endpoint.find({ turnEnds: this.#renderer?.stopSequences ?? [], signal });
     this.#requireForm(found);
     endpoint.found = found;
@@ -262,8 +239,19 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
   #requireForm({ wires }: FoundServer): void {
     const { structured_output: structuredOutput, generation_kwargs: generationKwargs, stream } = this.#spec;
     if (structuredOutput === undefined) return;
-    const { shapes } = this.#renderer !== null && wires.prompt !== null ? wires.prompt : wires.chat;
+    const { shapes } = this.#promptWire(wires) ?? wires.chat;
     shapes.get({ generationKwargs, structuredOutput, preQuery: false }, stream);
+  }
+
+  #adviceOn({ server, wires }: FoundServer): readonly string[] {
+    const { generation_kwargs: kwargs } = this.#spec;
+    const ofWire = this.#promptWire(wires)?.wire.advice(kwargs) ?? chatAdvice(server, kwargs);
+    return [...(server.advice ?? []), ...(this.#renderer?.advice ?? []), ...ofWire];
+  }
+
+  /** The wire of conversations that are rendered here; null where they take the chat route. */
+  #promptWire({ prompt }: EndpointWires): EndpointWires["prompt"] {
+    return this.#renderer === null ? null : prompt;
   }
 
   #renderOnce(): Promise<PromptRenderer | null> {

@@ -16,6 +16,7 @@ import { askStructured } from "../structured/ask-structured.ts";
 import { StepForms } from "../structured/step-forms.ts";
 import type { LLM, ServedModel } from "./llm.ts";
 import type { CallSettings } from "./llm-options.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 /** A conversation or a prompt; or with the form of its answer, which comes before the LLM's own; null for none. */
 export type OutputsInput = LLMInput | readonly [LLMInput, WrittenForm | JsonSchema | string | null];
@@ -171,16 +172,6 @@ interface Call {
 /** With `use_magpie_template` the model writes the user's next message, unless the user had the last word. */
 export function writesUser({ use_magpie_template }: LLMSpec, input: LLMInput): boolean {
   return use_magpie_template === true && typeof input !== "string" && input.at(-1)?.role !== "user";
-}
-
-/** Of work that others wait for too. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the caller's own
-    const abort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 function isPair(input: OutputsInput): input is Exclude<OutputsInput, LLMInput> {

@@ -51,7 +51,7 @@ const NO_LIMITS: ServerLimits = {
   maxStopSequences: null,
 };
 
-const TGI_IGNORES = [
+const TGI_CHAT_IGNORES = [
   "top_k",
   "typical_p",
   "repetition_penalty",
@@ -82,8 +82,6 @@ export function recogniseTgi(info: unknown, { endpoint, modelId, generationKwarg
     );
   }
   const advice: string[] = [];
-  const ignored = TGI_IGNORES.filter((name) => generationKwargs[name] !== undefined);
-  if (ignored.length > 0) advice.push(`TGI's chat route ignores ${ignored.join(", ")}.`);
   if (modelId !== undefined && modelId !== model && modelId !== "tgi") {
     advice.push(
       `${endpoint} serves ${model}; it takes model_id ${modelId} for an adapter, and answers with ${model} if it has none of that name.`,
@@ -114,6 +112,15 @@ export function recogniseTgi(info: unknown, { endpoint, modelId, generationKwarg
     },
     requestModel: modelId === undefined || modelId === model ? "tgi" : modelId,
   };
+}
+
+/** What the user should know of these parameters where conversations take the chat route, as sentences. */
+export function chatAdvice(
+  { isTgi }: Pick<RecognisedServer, "isTgi">,
+  generationKwargs: Wanted["generationKwargs"],
+): readonly string[] {
+  const ignored = isTgi ? TGI_CHAT_IGNORES.filter((name) => generationKwargs[name] !== undefined) : [];
+  return ignored.length === 0 ? [] : [`TGI's chat route ignores ${ignored.join(", ")}.`];
 }
 
 /** Any other server, from its `/v1/models`; null when that is no list of models. Throws `MODEL_NOT_FOUND`. */

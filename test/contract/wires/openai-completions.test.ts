@@ -75,7 +75,10 @@ void test("vLLM is asked for its version, which decides how structured output is
   const present = { guided_json: undefined, structured_outputs: { json: schema } };
   assert.deepEqual(await structure((_request, response) => sendJson(response, { version: "0.11.2" })), old);
   assert.deepEqual(await structure((_request, response) => sendJson(response, { version: "0.12.0" })), present);
-  assert.deepEqual(await structure((_request, response) => void response.writeHead(404).end()), present);
+  for (const status of [404, 429, 503]) {
+    const told = await structure((_request, response) => void response.writeHead(status).end());
+    assert.deepEqual(told, { guided_json: schema, structured_outputs: { json: schema } }, `${status}`);
+  }
 });
 
 void test("a server of which nothing is known takes completions where its address names the OpenAI API", async () => {

@@ -35,6 +35,17 @@ void test("a server that does not say what it serves needs model_id, unless it w
   assert.doesNotMatch(given.join(), /model_id/);
 });
 
+void test("a vLLM that does not tell its version is said to be asked in the words of both kinds", () => {
+  assert.match(adviceFor({ server: "vllm" }), /does not tell its version/);
+  assert.doesNotMatch(adviceFor({ server: "vllm", version: "0.12.0" }), /version/);
+  assert.doesNotMatch(adviceFor({ server: "openai" }), /version/);
+});
+
+void test("of llama.cpp it is said which bounds its grammar leaves out", () => {
+  assert.match(adviceFor({ server: "llamacpp" }), /`minimum` and `maximum` of a `number`/);
+  assert.doesNotMatch(adviceFor({ server: "vllm" }), /`minimum`/);
+});
+
 void test("what the server's own recognition advises stands first", () => {
   const generationKwargs = { top_k: 3 };
   const server = recogniseTgi(

@@ -2,13 +2,14 @@
  * An endpoint that Hugging Face knows by name. It is looked up each time that it is probed, so that waiting for it to
  * start, and finding it again after it moved, is the gateway's waiting for an endpoint that is down.
  */
-import { isTidingError, TidingError } from "../../../shared/errors.ts";
+import { isTidingError, messageOf, TidingError } from "../../../shared/errors.ts";
 import type { LLMSpec } from "../../../shared/spec/job-spec.ts";
 import { classifyResponse } from "../classify-response.ts";
 import { endpointAddress } from "../endpoint-address.ts";
 import type { Endpoint, EndpointContext, Finding, FoundServer } from "../endpoint.ts";
 import type { RecognisedServer } from "../recognise-server.ts";
 import { ServerEndpoint } from "../server-endpoint.ts";
+import { unlessAborted } from "../unless-aborted.ts";
 import { EndpointsApi } from "./endpoints-api.ts";
 import type { EndpointId, EndpointRecord } from "./endpoints-api.ts";
 import { HubClient, hubAddress, hubKey } from "./hub-client.ts";
@@ -25,6 +26,8 @@ export class DedicatedEndpoint implements Endpoint {
   #server: ServerEndpoint | null = null;
   /** What is in flight to an address that it moved from may still be answered. */
   readonly #former: ServerEndpoint[] = [];
+  readonly #closing = new AbortController();
+  #lookingUp: Promise<EndpointRecord> | null = null;
 
   /** Throws `SECRET_MISSING`, and `SPEC_INVALID` for addresses of Hugging Face's services that are none. */
   constructor(spec: LLMSpec, context: EndpointContext) {
@@ -46,16 +49,45 @@ export class DedicatedEndpoint implements Endpoint {
       return {
         ...found,
         server: this.#named(found.server, record),
-        errorOf: (answer, context) => wakingError(classifyResponse(answer, context), this.name),
+        errorOf: (answer, context, signal) => this.#errorOf(classifyResponse(answer, context), { server, signal }),
       };
     } catch (error) {
-      throw isTidingError(error) ? wakingError(error, this.name) : error;
+      throw isTidingError(error) && mayBeProxy(error) ? wakingError(error, this.name) : error;
     }
   }
 
   async close(): Promise<void> {
+    this.#closing.abort(new DOMException(`The endpoint ${this.name} was closed.`, "AbortError"));
     const servers = this.#server === null ? this.#former : [this.#server, ...this.#former];
     await Promise.all(servers.map((server) => server.close()));
+  }
+
+  /**
+   * 502 and 503 are Hugging Face's proxy in the place of an endpoint that sleeps or starts, or a server that stands and
+   * that the row breaks: its state tells them apart. Where nobody tells it the row is charged, so that its attempts end.
+   */
+  async #errorOf(
+    error: TidingError,
+    { server, signal }: { readonly server: ServerEndpoint; readonly signal: AbortSignal },
+  ): Promise<TidingError> {
+    if (!mayBeProxy(error)) return error;
+    try {
+      const record = await unlessAborted(this.#lookUpOnce(), signal);
+      const isThere = endpointAddress(urlOf(record)).name === server.name && record.state === "running";
+      return isThere ? error : wakingError(error, this.name);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const isVerdict = isTidingError(thrown) && ["ENDPOINT_NOT_RUNNING", "ENDPOINT_LOADING"].includes(thrown.code);
+      return isVerdict ? thrown : withDoubt(error, thrown);
+    }
+  }
+
+  /** One question for all who have it at the same time. */
+  #lookUpOnce(): Promise<EndpointRecord> {
+    this.#lookingUp ??= this.#lookUp(this.#closing.signal).finally(() => {
+      this.#lookingUp = null;
+    });
+    return this.#lookingUp;
   }
 
   async #lookUp(signal: AbortSignal): Promise<EndpointRecord> {
@@ -71,6 +103,7 @@ export class DedicatedEndpoint implements Endpoint {
   }
 
   #serverAt(url: string): ServerEndpoint {
+    this.#closing.signal.throwIfAborted();
     const address = endpointAddress(url);
     if (this.#server?.name === address.name) return this.#server;
     if (this.#server !== null) this.#former.push(this.#server);
@@ -124,12 +157,27 @@ function urlOf({ namespace, name, state, url }: EndpointRecord): string {
 }
 
 /** Before its containers stand, Hugging Face's proxy answers in their place. */
+function mayBeProxy({ code, details: { status } }: TidingError): boolean {
+  return code === "ENDPOINT_ERROR" && (status === 502 || status === 503);
+}
+
 function wakingError(error: TidingError, name: string): TidingError {
-  const { status } = error.details;
-  if (error.code !== "ENDPOINT_ERROR" || (status !== 502 && status !== 503)) return error;
-  return new TidingError("ENDPOINT_LOADING", `The endpoint ${name} is starting (${status}).`, {
+  const { details } = error;
+  return new TidingError("ENDPOINT_LOADING", `The endpoint ${name} is starting (${details["status"]}).`, {
     place: name,
-    details: { status },
+    details,
     cause: error,
+  });
+}
+
+/** The server's error, with why it is not known whether it is the server's. */
+function withDoubt(error: TidingError, cause: unknown): TidingError {
+  const { code, message, place, details, retryAfterMs, rawResponse } = error;
+  return new TidingError(code, `${message} Hugging Face does not say whether it runs: ${messageOf(cause)}`, {
+    details,
+    cause,
+    ...(place === undefined ? {} : { place }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(rawResponse === undefined ? {} : { rawResponse }),
   });
 }

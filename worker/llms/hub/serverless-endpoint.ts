@@ -31,6 +31,7 @@ export class ServerlessEndpoint implements Endpoint {
   readonly #hub: HubClient;
   /** By origin: a provider's own key goes to the provider's own host. */
   readonly #clients = new Map<string, HttpClient>();
+  readonly #closing = new AbortController();
 
   /** Throws `SECRET_MISSING`, and `SPEC_INVALID` for addresses of Hugging Face's services that are none. */
   constructor(spec: LLMSpec, context: EndpointContext) {
@@ -67,6 +68,7 @@ export class ServerlessEndpoint implements Endpoint {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort(new DOMException(`The endpoint ${this.name} was closed.`, "AbortError"));
     await Promise.all([...this.#clients.values()].map((client) => client.close()));
   }
 
@@ -87,6 +89,7 @@ export class ServerlessEndpoint implements Endpoint {
   }
 
   #clientTo(origin: string): HttpClient {
+    this.#closing.signal.throwIfAborted();
     const client =
       this.#clients.get(origin) ?? clientFor(this.#spec, { name: this.name, origin }, this.#context.environment);
     this.#clients.set(origin, client);

@@ -2,8 +2,10 @@
 import { TidingError } from "../../../shared/errors.ts";
 import type { Environment } from "../../../shared/spec/interpolate.ts";
 import { huggingFaceToken } from "../../../shared/spec/secret.ts";
+import { hubAddress } from "../hub/hub-client.ts";
 import { HttpClient } from "../http-client.ts";
 import type { HttpAnswer } from "../http-client.ts";
+import { maySendKey } from "../request-headers.ts";
 import { HubCache } from "./hub-cache.ts";
 import type { TokenizerSource } from "./tokenizer-source.ts";
 
@@ -21,7 +23,7 @@ const FIRST_FILE = "tokenizer_config.json";
 /**
  * Opens a model repository at a branch, tag or commit. Asks the Hub which commit that is, unless it is one, or
  * HF_HUB_OFFLINE forbids; then every file comes from that commit, from the cache where it is there.
- * Throws `TOKENIZER_UNUSABLE`, or the signal's reason.
+ * Throws `TOKENIZER_UNUSABLE`, `SPEC_INVALID` for an HF_ENDPOINT that is no URL, or the signal's reason.
  */
 export async function openHubSource(
   repository: string,
@@ -33,12 +35,20 @@ export async function openHubSource(
   if (isOffline(options.environment)) {
     const commit = COMMIT.test(revision) ? revision : await cache.commitOf(revision);
     const isThere = commit !== null && (await cache.read(commit, FIRST_FILE)) !== null;
+    requireReadable(cache);
     if (!isThere) {
       throw unusable(`HF_HUB_OFFLINE is set, and the tokenizer of ${name} is not in the Hub's cache.`, {
         mend: `Fetch it once: unset HF_HUB_OFFLINE, or run \`hf download ${repository}\`.`,
       });
     }
-    return { name, read: (file) => cache.read(commit, file) };
+    return {
+      name,
+      async read(file) {
+        const text = await cache.read(commit, file);
+        requireReadable(cache);
+        return text;
+      },
+    };
   }
   const hub = new HubRepository(repository, name, options);
   const commit = COMMIT.test(revision) ? revision : await hub.pin(revision, cache);
@@ -52,7 +62,21 @@ export async function openHubSource(
       else await cache.keep(commit, file, text);
       return text;
     },
+    advice: () =>
+      cache.fault === null
+        ? []
+        : [
+            `The Hub's cache ${cache.root} cannot be used (${cache.fault}): the tokenizer of ${name} is downloaded anew by each run. Make room in it, give yourself the right to write there, or set HF_HOME to another folder.`,
+          ],
   };
+}
+
+/** Throws `TOKENIZER_UNUSABLE` where there is nothing to take the place of a cache that cannot be read. */
+function requireReadable({ root, fault }: HubCache): void {
+  if (fault === null) return;
+  throw unusable(`HF_HUB_OFFLINE is set, and the Hub's cache ${root} cannot be read (${fault}).`, {
+    mend: "Give yourself the right to read it, set HF_HOME to another folder, or unset HF_HUB_OFFLINE.",
+  });
 }
 
 class HubRepository {
@@ -66,12 +90,8 @@ class HubRepository {
     this.#repository = repository;
     this.#name = name;
     this.#options = options;
-    const endpoint = options.environment["HF_ENDPOINT"] || "https://huggingface.co";
-    if (!URL.canParse(endpoint)) {
-      throw unusable("HF_ENDPOINT is no URL.", { mend: "Give the Hub's address, with https://, or unset it." });
-    }
-    this.#base = new URL(endpoint);
-    this.#token = isSafeForKeys(this.#base) ? huggingFaceToken(options.environment) : null;
+    this.#base = new URL(hubAddress("hub", options.environment));
+    this.#token = maySendKey(this.#base) ? huggingFaceToken(options.environment) : null;
   }
 
   /** The commit that a branch or tag is at now. */
@@ -174,11 +194,6 @@ class HubRepository {
 /** As huggingface_hub reads it. */
 function isOffline(environment: Environment): boolean {
   return ["1", "ON", "YES", "TRUE"].includes((environment["HF_HUB_OFFLINE"] ?? "").toUpperCase());
-}
-
-/** A key never goes over a network in the clear. */
-function isSafeForKeys({ protocol, hostname }: URL): boolean {
-  return protocol === "https:" || hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
 }
 
 /** Null where it is none: it becomes part of paths. */

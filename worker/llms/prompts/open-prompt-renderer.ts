@@ -35,12 +35,14 @@ export async function openPromptRenderer(options: PromptRendererOptions): Promis
   const source = await openTokenizerSource(options.tokenizerId, options);
   const files = await readTokenizerFiles(source);
   const length = new LengthCheck(source, files.tokenizer);
-  return new ChatRenderer(files, { preQuery, length, compatible: options.compatible ?? false });
+  const advice = source.advice?.() ?? [];
+  return new ChatRenderer(files, { preQuery, length, advice, compatible: options.compatible ?? false });
 }
 
 interface ChatRendererOptions {
   readonly preQuery: PreQuery | null;
   readonly length: LengthCheck;
+  readonly advice: readonly string[];
   readonly compatible: boolean;
 }
 
@@ -48,6 +50,7 @@ class ChatRenderer implements PromptRenderer {
   readonly bosToken: string | null;
   readonly revision: string;
   readonly stopSequences: readonly string[];
+  readonly advice: readonly string[];
   readonly #template: ChatTemplate;
   readonly #turns: TurnTexts;
   /** Null where the chat template decides alone. */
@@ -56,13 +59,14 @@ class ChatRenderer implements PromptRenderer {
   /** What is appended in the compatible form; null in the correct one. */
   readonly #appended: string | null;
 
-  constructor(files: TokenizerFiles, { preQuery, length, compatible }: ChatRendererOptions) {
+  constructor(files: TokenizerFiles, { preQuery, length, advice, compatible }: ChatRendererOptions) {
     const tokens = namedTokens(files.config, files.specialTokensMap);
     const beginToken = tokens["bos_token"] ?? null;
     this.#template = new ChatTemplate(files.chatTemplate, tokens);
     this.#turns = learnTurns(this.#template, beginToken);
     this.#preQuery = preQuery;
     this.#length = length;
+    this.advice = advice;
     this.#appended = compatible ? appendedText(preQuery, this.#turns) : null;
     this.bosToken = prependedToken(files.tokenizer);
     this.stopSequences = stopSequences(this.#turns, {

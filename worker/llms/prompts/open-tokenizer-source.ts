@@ -19,7 +19,7 @@ const HUB_ID = /^(?<repository>[\w.-]+(?:\/[\w.-]+)?)(?:@(?<revision>(?!.*\.\.)[
 
 /**
  * Opens what `tokenizer_id` names. As in transformers, a folder that exists comes before a repository of the same name.
- * Throws `TOKENIZER_UNUSABLE`, or the signal's reason.
+ * Throws `TOKENIZER_UNUSABLE`, `SPEC_INVALID` for an HF_ENDPOINT that is no URL, or the signal's reason.
  */
 export async function openTokenizerSource(id: string, options: TokenizerSourceOptions): Promise<TokenizerSource> {
   const location = path.resolve(options.folder, id);

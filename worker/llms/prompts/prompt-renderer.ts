@@ -9,6 +9,8 @@ export interface PromptRenderer {
   readonly revision: string;
   /** Texts at which a turn ends: end-of-turn and end-of-text tokens. */
   readonly stopSequences: readonly string[];
+  /** What the user should know of how the tokenizer was come by, as sentences. */
+  readonly advice?: readonly string[];
   /**
    * `preQuery`: ends with the header of a user's message, for the model to write that message (Magpie). Throws
    * `ROW_INVALID` for a conversation that the template refuses.

@@ -2,7 +2,8 @@
  * The canonical structured output in each server's own words, route by route.
  *
  * Sources: TGI router v3.3 (`GrammarType`: its chat route takes `{type, value}` where OpenAI's takes `{type: "json_schema",
- * json_schema}`); vLLM, which has `structured_outputs` in place of `guided_json` and `guided_regex` since 0.12; SGLang
+ * json_schema}`); vLLM, which has `structured_outputs` in place of `guided_json` and `guided_regex` since 0.12, and takes
+ * any field (`entrypoints/openai/protocol.py`, `OpenAIBaseModel`); SGLang
  * (`serving_completions.py`: `json_schema` is a text); llama.cpp's server (`oaicompat_completion_params_parse`: on
  * completions it reads a top-level `json_schema`, an object, and never `response_format`; it knows no regexes).
  */
@@ -21,8 +22,7 @@ export function structuredFields(output: StructuredOutput, server: StructuringSe
   if (server.isTgi) return { response_format: { type: format === "json" ? "json_object" : "regex", value: schema } };
   if (format === "regex") return regexFields(schema, server);
   if (route === "completions") {
-    if (server.server === "vllm")
-      return hasGuided(server.version) ? { guided_json: schema } : { structured_outputs: { json: schema } };
+    if (server.server === "vllm") return vllmFields("json", schema, server.version);
     if (server.server === "sglang") return { json_schema: JSON.stringify(schema) };
     if (server.server === "llamacpp") return { json_schema: schema };
   }
@@ -35,7 +35,7 @@ export function tgiGrammar({ format, schema }: StructuredOutput): BodyFields {
 }
 
 function regexFields(regex: string, { server, version }: StructuringServer): BodyFields {
-  if (server === "vllm") return hasGuided(version) ? { guided_regex: regex } : { structured_outputs: { regex } };
+  if (server === "vllm") return vllmFields("regex", regex, version);
   if (server === "sglang") return { regex };
   throw new TidingError("SPEC_INVALID", `A ${server} server takes no regex for its answers.`, {
     place: "structured_output.format",
@@ -43,8 +43,14 @@ function regexFields(regex: string, { server, version }: StructuringServer): Bod
   });
 }
 
-/** vLLM before 0.12 takes `guided_json`, later ones ignore it; one that does not say is taken for a later one. */
-function hasGuided(version: string | null): boolean {
-  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version ?? "") ?? [];
-  return major !== undefined && Number(major) === 0 && Number(minor) < 12;
+/**
+ * vLLM before 0.12 takes `guided_…`, later ones `structured_outputs`, and each ignores what it does not know: one whose
+ * version is not known is sent both. A version that is no number is a build of later days.
+ */
+function vllmFields(format: "json" | "regex", value: unknown, version: string | null): BodyFields {
+  const guided = { [`guided_${format}`]: value };
+  const structured = { structured_outputs: { [format]: value } };
+  if (version === null) return { ...structured, ...guided };
+  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? [];
+  return major !== undefined && Number(major) === 0 && Number(minor) < 12 ? guided : structured;
 }

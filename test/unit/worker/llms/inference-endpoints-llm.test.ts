@@ -264,3 +264,36 @@ void test("calls before any probe share one", async () => {
   await Promise.all(Array.from({ length: 10 }, () => client.call()));
   assert.equal(server.requests.filter(({ path }) => path === "/info").length, 1);
 });
+
+void test("a call that gives up while its endpoint is found leaves the others waiting", async () => {
+  const leaving = new AbortController();
+  const reason = new Error("left");
+  const asked = withResolvers<() => void>();
+  const serving = tgi((_request, response) => sendJson(response, chatAnswer("x")), TGI_INFO);
+  await using server = await startScriptedServer((request, response) => {
+    if (request.path !== "/info") return serving(request, response);
+    asked.resolve(() => void serving(request, response));
+  });
+  await using client = connect({ base_url: server.url });
+  const left = client.call(leaving.signal);
+  const stayed = client.call();
+  const answer = await asked.promise;
+  leaving.abort(reason);
+  await assert.rejects(left, (error) => error === reason);
+  answer();
+  assert.equal((await stayed).text, "x");
+});
+
+void test("close ends the finding of an endpoint, whoever waits for it", async () => {
+  const asked = withResolvers<void>();
+  await using server = await startScriptedServer(() => asked.resolve());
+  const client = connect({ base_url: server.url });
+  const outcomes = Promise.allSettled([client.call(), client.probe()]);
+  await asked.promise;
+  await client.llm.close();
+  for (const outcome of await outcomes) {
+    assert.equal(outcome.status, "rejected");
+    assert.deepEqual([outcome.reason.name, outcome.reason.message], ["AbortError", "The LLM was closed."]);
+  }
+  await assert.rejects(client.call(), { name: "AbortError" });
+});

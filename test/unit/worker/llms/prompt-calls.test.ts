@@ -171,3 +171,14 @@ void test("a regex that the server takes none of is the spec's error before the 
   });
   assert.equal(server.requests.filter(({ method }) => method === "POST").length, 0);
 });
+
+void test("what TGI's chat route ignores is said where conversations take it, and what /generate ignores where they do not", async () => {
+  const generation_kwargs = { top_k: 5, frequency_penalty: 0.1, max_new_tokens: 9 };
+  await using server = await startTgi();
+  const adviceOf = async (renderer: typeof bracketRenderer | null): Promise<string> => {
+    await using client = openLLM({ base_url: server.url, generation_kwargs }, renderer);
+    return (await client.llm.probe(client.endpoint, new AbortController().signal)).advice?.join(" ") ?? "";
+  };
+  assert.equal(await adviceOf(null), "TGI's chat route ignores top_k.");
+  assert.doesNotMatch(await adviceOf(bracketRenderer), /chat route/);
+});

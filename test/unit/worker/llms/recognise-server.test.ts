@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { recogniseByModels, recogniseTgi } from "../../../../worker/llms/recognise-server.ts";
+import { chatAdvice, recogniseByModels, recogniseTgi } from "../../../../worker/llms/recognise-server.ts";
 import { TGI_INFO } from "../../../support/scripted-server.ts";
 
 const wanted = (modelId?: string, generationKwargs: Record<string, unknown> = {}) => ({
@@ -36,9 +36,11 @@ void test("more stop sequences than TGI takes are an error at once", () => {
   assert.ok(recogniseTgi({ ...TGI_INFO, max_stop_sequences: 5 }, wanted(undefined, { stop_sequences })));
 });
 
-void test("parameters that TGI's chat route ignores are named", () => {
-  const advice = recogniseTgi(TGI_INFO, wanted(undefined, { top_k: 5, temperature: 1 }))?.advice?.join() ?? "";
-  assert.match(advice, /ignores top_k\./);
+void test("parameters that TGI's chat route ignores are named, and for no other server", () => {
+  const kwargs = { top_k: 5, temperature: 1 };
+  assert.deepEqual(chatAdvice({ isTgi: true }, kwargs), ["TGI's chat route ignores top_k."]);
+  assert.deepEqual(chatAdvice({ isTgi: true }, { temperature: 1 }), []);
+  assert.deepEqual(chatAdvice({ isTgi: false }, kwargs), []);
 });
 
 void test("servers are told apart by owned_by, and an alias keeps the model behind it", () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LLMSpec } from "../../../../../shared/spec/job-spec.ts";
 import { InferenceEndpointsLLM } from "../../../../../worker/llms/inference-endpoints-llm.ts";
 import { providerRoute } from "../../../../../worker/llms/hub/provider-route.ts";
+import { ServerlessEndpoint } from "../../../../../worker/llms/hub/serverless-endpoint.ts";
 import { HUB_TOKEN, startFakeHub } from "../../../../support/fake-hub.ts";
 import type { FakeHub } from "../../../../support/fake-hub.ts";
 import { event, sendEvents } from "../../../../support/inference-llm.ts";
@@ -221,4 +223,16 @@ void test("a token of Hugging Face's own goes to no third party, whatever it beg
   });
   await llm.generate(input);
   assert.match(hub.calls[0]?.path ?? "", /^\/router\/together\//);
+});
+
+void test("an endpoint that is closed while the Hub is asked opens no connection any more", async () => {
+  await using hub = await startHub();
+  const spec = LLMSpec.parse({ model_id: MODEL });
+  const endpoint = new ServerlessEndpoint(spec, { secret: () => HUB_TOKEN, environment: hub.environment });
+  const { script } = hub.server;
+  hub.server.script = async (request, response) => {
+    await endpoint.close();
+    await script(request, response);
+  };
+  await assert.rejects(endpoint.find({ turnEnds: [], signal: new AbortController().signal }), { name: "AbortError" });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -165,7 +165,9 @@ void test("without network or copy the message says so", async (t) => {
   await assert.rejects(open(hub, "org/model", { HF_HUB_OFFLINE: "1" }), { ...place, message: /HF_HUB_OFFLINE is set/ });
   await hub.server.close();
   await assert.rejects(open(hub, "org/model"), { ...place, message: /did not answer/, mend: /local folder/ });
-  await assert.rejects(open(hub, "org/model", { HF_ENDPOINT: "not a url" }), { ...place, message: /HF_ENDPOINT/ });
+  for (const HF_ENDPOINT of ["not a url", "ftp://hub"]) {
+    await assert.rejects(open(hub, "org/model", { HF_ENDPOINT }), { code: "SPEC_INVALID", place: "HF_ENDPOINT" });
+  }
 });
 
 void test("a download that is no longer wanted ends with the signal's reason", async (t) => {
@@ -175,4 +177,36 @@ void test("a download that is no longer wanted ends with the signal's reason", a
   hub.server.script = () => stopping.abort(reason);
   const options = { environment: hub.environment, signal: stopping.signal };
   await assert.rejects(openHubSource("org/model", "main", options), (error) => error === reason);
+});
+
+void test("a cache folder that takes no files is told of once, and each file is downloaded once", async (t) => {
+  const hub = await startHub(t, await model());
+  const HF_HUB_CACHE = path.join(hub.home, "a-file");
+  await writeFile(HF_HUB_CACHE, "");
+  const renderer = await open(hub, "org/model", { HF_HUB_CACHE });
+  await renderer.checkRoom("Hi", { contextTokens: 101, answerTokens: 100 });
+  const paths = hub.server.requests.map((request) => request.path);
+  assert.equal(new Set(paths.map((at) => path.basename(at))).size, paths.length, paths.join(" "));
+  assert.equal(renderer.advice?.length, 1);
+  assert.match(renderer.advice?.[0] ?? "", /a-file cannot be used \(E[A-Z]+\).* HF_HOME/);
+  assert.deepEqual((await open(hub, "org/model")).advice, []);
+});
+
+void test("a file of the cache that cannot be read is downloaded, and replaced by nothing half-written", async (t) => {
+  const hub = await startHub(t, await model());
+  const snapshot = path.join(hub.home, "hub", "models--org--model", "snapshots", COMMIT);
+  await mkdir(path.join(snapshot, "tokenizer.json"), { recursive: true });
+  const renderer = await open(hub, "org/model");
+  await renderer.checkRoom("Hi", { contextTokens: 101, answerTokens: 100 });
+  assert.match(renderer.advice?.[0] ?? "", /\(EISDIR\)/);
+  assert.equal(hub.storage.requests.length, 1);
+  assert.deepEqual(
+    (await readdir(snapshot)).filter((name) => name.endsWith(".incomplete")),
+    [],
+  );
+  await assert.rejects(open(hub, "org/model", { HF_HUB_OFFLINE: "1" }), {
+    code: "TOKENIZER_UNUSABLE",
+    message: /cannot be read \(EISDIR\)/,
+    mend: /HF_HOME/,
+  });
 });

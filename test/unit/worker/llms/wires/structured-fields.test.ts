@@ -38,7 +38,14 @@ const table: readonly [name: ServerKind, version: string | null, route: OpenAIRo
       { structured_outputs: { json: schema } },
       { structured_outputs: { regex: "[ab]+" } },
     ],
-    ["vllm", null, "completions", { structured_outputs: { json: schema } }, { structured_outputs: { regex: "[ab]+" } }],
+    ["vllm", null, "chat", openAI, { structured_outputs: { regex: "[ab]+" }, guided_regex: "[ab]+" }],
+    [
+      "vllm",
+      null,
+      "completions",
+      { structured_outputs: { json: schema }, guided_json: schema },
+      { structured_outputs: { regex: "[ab]+" }, guided_regex: "[ab]+" },
+    ],
     [
       "vllm",
       "dev",

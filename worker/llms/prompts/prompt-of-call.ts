@@ -1,0 +1,50 @@
+/** What a call sends as its prompt, where it takes the prompt wire of its endpoint. */
+import { TidingError } from "../../../shared/errors.ts";
+import type { LLMCall } from "../llm.ts";
+import type { ServerLimits } from "../recognise-server.ts";
+import type { PromptWire } from "../wires/wire.ts";
+import type { PromptRenderer } from "./prompt-renderer.ts";
+
+/** Each null where there is none. */
+interface Means {
+  readonly wire: PromptWire | null;
+  readonly renderer: PromptRenderer | null;
+}
+
+/**
+ * The prompt to send, or null where the server's chat route is to make one. Throws what the renderer throws, and
+ * `SPEC_INVALID` for a message of the user's that the model is to write without one.
+ */
+export function promptOf(
+  { input, preQuery }: Pick<LLMCall, "input" | "preQuery">,
+  { wire, renderer }: Means,
+): string | null {
+  if (preQuery && (wire === null || renderer === null)) {
+    throw new TidingError("SPEC_INVALID", "No server writes a user's message over its chat route.", {
+      place: "tokenizer_id",
+      mend: "Set tokenizer_id to the model's repository or folder, so that its chat template is applied here.",
+    });
+  }
+  if (wire === null) return null;
+  if (typeof input === "string") return input;
+  if (renderer === null) return null;
+  const prompt = renderer.render(input, { preQuery });
+  const { bosToken } = renderer;
+  const isDoubled = wire.addsSpecialTokens && bosToken !== null && prompt.startsWith(bosToken);
+  return isDoubled ? prompt.slice(bosToken.length) : prompt;
+}
+
+/**
+ * A row that has no room fails here, before it is paid for. Without `max_new_tokens` the server gives what is left.
+ * Null where nothing is to be waited for; rejects as `PromptRenderer.checkRoom`.
+ */
+export function checkRoom(
+  prompt: string,
+  { generationKwargs }: Pick<LLMCall, "generationKwargs">,
+  { limits, renderer }: { readonly limits: ServerLimits; readonly renderer: PromptRenderer | null },
+): Promise<void> | null {
+  const { maxTotalTokens: contextTokens } = limits;
+  if (renderer === null || contextTokens === null) return null;
+  const { max_new_tokens: most } = generationKwargs;
+  return renderer.checkRoom(prompt, { contextTokens, answerTokens: typeof most === "number" ? most : 1 });
+}
