@@ -1,8 +1,10 @@
 /** What the schema cannot say: keys that need or exclude each other. */
 import { isTidingError, messageOf } from "../errors.ts";
 import { compileTemplate } from "../task/template.ts";
+import { formedTaskProblems } from "./check-formed-tasks.ts";
 import { llmProblems } from "./check-llm.ts";
 import { magpieProblems, templateProblems } from "./check-magpie.ts";
+import { FORMED_TASKS } from "./formed-task-keys.ts";
 import type { JobSpec, StepSpec } from "./job-spec.ts";
 import { MAGPIE_TASKS } from "./magpie-settings.ts";
 import { isModulePath } from "./module-path.ts";
@@ -11,13 +13,17 @@ import { keyName } from "./spec-problem.ts";
 import type { KeyPath, SpecProblem } from "./spec-problem.ts";
 import { standardInputProblems } from "./standard-input.ts";
 
-const BUILT_IN_TASKS = ["text-generation", "structured-generation", ...MAGPIE_TASKS];
+const BUILT_IN_TASKS = ["text-generation", "structured-generation", ...FORMED_TASKS, ...MAGPIE_TASKS];
 
 /** Checks a spec that has passed the schema. */
 export function specProblems(spec: JobSpec): SpecProblem[] {
   const ofSteps = spec.steps.flatMap((step, index) => {
     const path = ["steps", index];
-    const problems = [...taskProblems(step, path), ...magpieProblems(spec, step, index)];
+    const problems = [
+      ...taskProblems(step, path),
+      ...formedTaskProblems(step, path),
+      ...magpieProblems(spec, step, index),
+    ];
     if (step.llm === undefined) return problems;
     const llmPath = [...path, "llm"];
     return [

@@ -9,6 +9,7 @@ import type { ColumnType } from "../rows/row-schema.ts";
 import { canonicalForm } from "../structured/written-form.ts";
 import type { ZodSchema } from "./zod-schema.ts";
 import { ENDPOINT_LLM_KEYS } from "./endpoint-keys.ts";
+import { FORMED_STEP_KEYS } from "./formed-task-keys.ts";
 import { MAGPIE_LLM_KEYS, MAGPIE_STEP_KEYS, SystemPrompts } from "./magpie-keys.ts";
 
 const durationUnits = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -188,9 +189,7 @@ export const StepSpec = z.strictObject({
   task: z
     .string()
     .min(1)
-    .describe(
-      "`text-generation`, `structured-generation`, `magpie`, `magpie-generator`, or a module with a task of your own: ./my-task.ts",
-    ),
+    .describe("A built-in task, as `tiding tasks` lists them, or a module with a task of your own: ./my-task.ts"),
   name: z.string().min(1).optional().describe("Name of the step in messages; the task's when absent."),
   columns: z
     .record(z.string(), z.string())
@@ -216,6 +215,7 @@ export const StepSpec = z.strictObject({
       "Add the column `reasoning`, for servers that keep it apart from the answer (text-generation, structured-generation).",
     ),
   ...MAGPIE_STEP_KEYS,
+  ...FORMED_STEP_KEYS,
   options: z.record(z.string(), z.unknown()).optional().describe("Handed to a task of your own as it is."),
   structured_retries: z
     .int()

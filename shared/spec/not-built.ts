@@ -13,16 +13,15 @@ const LLM_KEYS: Readonly<Record<string, string>> = {
   use_offline_batch_generation: "Leave it out: Tiding keeps the endpoint busy row by row.",
 };
 
+const OWN_TASK = "Use text-generation, or a task of your own: ./my-task.ts.";
+
 /** Names as in specs, without hyphens. */
-const TASKS = new Set([
-  "imagegeneration",
-  "judge",
-  "ultrafeedback",
-  "evolinstruct",
-  "selfinstruct",
-  "textclassification",
-  "embeddinggeneration",
-]);
+const TASKS: Readonly<Record<string, string>> = {
+  imagegeneration: OWN_TASK,
+  ultrafeedback: "Use judge, which scores one answer by one aspect; several steps of it score by several.",
+  selfinstruct: OWN_TASK,
+  embeddinggeneration: OWN_TASK,
+};
 
 /** Finds them in a spec that is not validated yet, so that they are never taken for unknown keys. */
 export function notBuiltProblems(spec: unknown): SpecProblem[] {
@@ -43,10 +42,8 @@ export function notBuiltProblems(spec: unknown): SpecProblem[] {
   const steps = valueAt(spec, ["steps"]);
   for (const index of Array.isArray(steps) ? steps.keys() : []) {
     const task = valueAt(spec, ["steps", index, "task"]);
-    if (typeof task === "string" && TASKS.has(task.replaceAll(/[-_]/g, "").toLowerCase())) {
-      const mend = "Use text-generation, or a task of your own: ./my-task.ts.";
-      refuse(["steps", index, "task"], `the task ${task} is`, mend);
-    }
+    const mend = typeof task === "string" ? TASKS[task.replaceAll(/[-_]/g, "").toLowerCase()] : undefined;
+    if (mend !== undefined) refuse(["steps", index, "task"], `the task ${String(task)} is`, mend);
     refuseInLLM(spec, ["steps", index, "llm"], refuse);
   }
   return problems;

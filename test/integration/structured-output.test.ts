@@ -227,3 +227,47 @@ void test("a schema that is none stops the job before a request is sent", async 
   );
   assert.equal(model.requests.length, 0);
 });
+
+void test("tasks with a form of their own run one after the other: evolved, answered, judged and classified", async () => {
+  await using world = await JobWorld.open(8);
+  await using model = await startScriptedServer(
+    tgi(({ body }, response) => {
+      // Of each property the last value that it may have, or a text that says which question it was.
+      const { properties = null } = (body.response_format?.value ?? {}) as {
+        properties?: Record<string, { enum?: unknown[] }>;
+      };
+      const asked = /\d+/.exec((body.messages as { content: string }[]).at(-1)!.content)?.[0] ?? "?";
+      const valueOf = (of: { enum?: unknown[] }): unknown => of.enum?.at(-1) ?? `Evolved ${asked}.`;
+      const content =
+        properties === null
+          ? `Answer ${asked}.`
+          : JSON.stringify(Object.fromEntries(Object.entries(properties).map(([name, of]) => [name, valueOf(of)])));
+      sendJson(response, chatAnswer(content));
+    }),
+  );
+  const llm = { base_url: model.url };
+  const report = await world.run({
+    ...world.spec(),
+    steps: [
+      {
+        task: "evol-instruct",
+        columns: { instruction: "question" },
+        num_evolutions: 2,
+        rename: { model_name: "m1" },
+        llm,
+      },
+      { task: "text-generation", columns: { instruction: "evolved_instruction" }, rename: { model_name: "m2" }, llm },
+      { task: "judge", columns: { instruction: "question" }, rename: { model_name: "m3" }, llm },
+      { task: "text-classification", columns: { text: "generation" }, labels: ["short", "long"], llm },
+    ],
+  });
+  assert.deepEqual(report.rows, { accepted: 8, failed: 0, total: 8 }, JSON.stringify(await rowsOf(world, "failed")));
+  for (const [index, row] of (await rowsOf(world)).entries()) {
+    assert.equal(row["evolved_instruction"], `Evolved ${index}.`);
+    assert.equal((row["evolution_methods"] as string[]).length, 2);
+    assert.equal(row["generation"], `Answer ${index}.`);
+    assert.equal(row["score"], 5n);
+    assert.equal(row["label"], "long");
+  }
+  assert.equal(chats(model).length, 8 * 5);
+});

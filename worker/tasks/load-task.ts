@@ -6,11 +6,15 @@ import type { StepSpec } from "../../shared/spec/job-spec.ts";
 import { isModulePath } from "../../shared/spec/module-path.ts";
 import { callExport, loadModule } from "../../shared/task/module-code.ts";
 import type { Task } from "../../shared/task/task.ts";
+import { evolInstruct, evolInstructCard } from "./evol-instruct.ts";
+import { judge, judgeCard } from "./judge.ts";
 import { magpieCard, magpieGeneratorCard } from "./magpie-cards.ts";
 import { magpie } from "./magpie.ts";
+import { paraphrase, paraphraseCard } from "./paraphrase.ts";
 import { structuredGeneration, structuredGenerationCard } from "./structured-generation.ts";
 import { describeTask } from "./task-card.ts";
 import type { TaskCard, TaskDescription } from "./task-card.ts";
+import { textClassification, textClassificationCard } from "./text-classification.ts";
 import { textGeneration, textGenerationCard } from "./text-generation.ts";
 
 export interface LoadedTask {
@@ -31,6 +35,10 @@ interface BuiltInTask {
 const BUILT_IN: Readonly<Record<string, BuiltInTask>> = {
   "text-generation": { make: textGeneration, card: textGenerationCard },
   "structured-generation": { make: structuredGeneration, card: structuredGenerationCard },
+  "text-classification": { make: textClassification, card: textClassificationCard },
+  judge: { make: judge, card: judgeCard },
+  "evol-instruct": { make: evolInstruct, card: evolInstructCard },
+  paraphrase: { make: paraphrase, card: paraphraseCard },
   magpie: { make: magpie, card: magpieCard },
   "magpie-generator": { make: magpie, card: magpieGeneratorCard },
 };
