@@ -3,7 +3,8 @@
  *
  * Zero-latency endpoint in a process of its own, the same rows over TGI's chat route and, rendered with the chat template of
  * Llama 3.1, over its `/generate`. Nothing is counted: every prompt fits by its length. They take turns; rows a second, from
- * the first request to the last landing.
+ * the first request to the last landing. The CPU time of both processes is told beside it: it says what rendering costs on a
+ * machine that does other work as well, and whether one route was dearer for the simulator.
  */
 import { rm } from "node:fs/promises";
 import path from "node:path";
@@ -22,14 +23,14 @@ await using workspace = await openWorkspace(rows);
 await using simulator = await startSimulatorProcess({ answerChars: 800, maxConcurrentRequests: 0 });
 await using tokenizer = await tokenizerFolder("llama3.1", "llama3.1");
 const { folder } = workspace;
-const chat: number[] = [];
-const rendered: number[] = [];
+const chat: Run[] = [];
+const rendered: Run[] = [];
 for (let round = 0; round < rounds; round++) {
-  chat.push(await rowsPerSecond({}));
-  rendered.push(await rowsPerSecond({ tokenizerId: tokenizer.folder }));
-  tell(`round ${round + 1}: chat ${chat.at(-1)?.toFixed(0)} rows a second, rendered ${rendered.at(-1)?.toFixed(0)}`);
+  chat.push(await run({}));
+  rendered.push(await run({ tokenizerId: tokenizer.folder }));
+  tell(`round ${round + 1}: chat ${inWords(chat)}, rendered ${inWords(rendered)}`);
 }
-const value = median(rendered) / median(chat);
+const value = medianRate(rendered) / medianRate(chat);
 printFigure({
   figure: "rendered_throughput_ratio",
   value: rounded(value),
@@ -38,15 +39,45 @@ printFigure({
   details: {
     rows,
     slots,
-    chat: chat.map((each) => rounded(each, 0)),
-    rendered: rendered.map((each) => rounded(each, 0)),
+    chat: told(chat),
+    rendered: told(rendered),
   },
 });
 
-async function rowsPerSecond(more: { readonly tokenizerId?: string }): Promise<number> {
+interface Run {
+  readonly rowsPerSecond: number;
+  /** Microseconds of CPU time a row. */
+  readonly engine: number;
+  readonly simulator: number;
+}
+
+async function run(more: { readonly tokenizerId?: string }): Promise<Run> {
   const spec = jobSpec({ url: simulator.url, slots, output: "out", ...more });
-  const { result } = await runMeasured<JobTask, JobReport>("job-child", { spec, folder });
+  const before = await simulator.stats();
+  const { result, cpuMs } = await runMeasured<JobTask, JobReport>("job-child", { spec, folder });
+  const after = await simulator.stats();
   if (result.rows.accepted !== rows) throw new Error(`${result.rows.accepted} of ${rows} rows were accepted.`);
   await rm(path.join(folder, "out"), { recursive: true });
-  return result.run.rowsPerSecond;
+  return {
+    rowsPerSecond: result.run.rowsPerSecond,
+    engine: (cpuMs * 1_000) / rows,
+    simulator: ((after.cpuMs - before.cpuMs) * 1_000) / rows,
+  };
+}
+
+function medianRate(runs: readonly Run[]): number {
+  return median(runs.map((each) => each.rowsPerSecond));
+}
+
+function inWords(runs: readonly Run[]): string {
+  const latest = runs.at(-1);
+  return `${latest?.rowsPerSecond.toFixed(0)} rows a second and ${latest?.engine.toFixed(0)} µs of CPU a row`;
+}
+
+function told(runs: readonly Run[]) {
+  return {
+    rowsPerSecond: runs.map((each) => rounded(each.rowsPerSecond, 0)),
+    engineMicrosecondsPerRow: runs.map((each) => rounded(each.engine, 1)),
+    simulatorMicrosecondsPerRow: runs.map((each) => rounded(each.simulator, 1)),
+  };
 }

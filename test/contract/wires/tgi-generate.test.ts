@@ -144,7 +144,11 @@ void test("counts come from the headers, and the finish reason from the count", 
   };
   assert.deepEqual(await withTokens("4"), ["stop", 7, 4]);
   assert.deepEqual(await withTokens("5"), ["length", 7, 5]);
+  assert.deepEqual(await withTokens("many"), [null, 7, null]);
   assert.deepEqual(await withTokens(null), [null, null, null]);
+  server.script = answers({ generated_text: "x" }, { "X-Prompt-Tokens": "9", "X-Generated-Tokens": "3" });
+  const { inputTokens, outputTokens } = await client.call(PROMPT);
+  assert.deepEqual([inputTokens, outputTokens], [9, 3], "names of headers in any letters");
   assert.equal(server.requests.at(-1)?.body.parameters.details, undefined);
 });
 

@@ -1,7 +1,7 @@
 /** A model's chat template, compiled once: from a conversation to the text that the model reads. */
-import { Template } from "@huggingface/jinja";
 import { TidingError, messageOf } from "../../../shared/errors.ts";
 import type { ChatMessage } from "../../../shared/task/task.ts";
+import { PreparedTemplate } from "./prepared-template.ts";
 import type { NamedTokens } from "./special-tokens.ts";
 
 /**
@@ -11,14 +11,15 @@ import type { NamedTokens } from "./special-tokens.ts";
 const TODAY = new Date(Date.UTC(2024, 6, 26));
 
 export class ChatTemplate {
-  readonly #template: Template;
-  readonly #variables: Readonly<Record<string, unknown>>;
+  readonly #template: PreparedTemplate;
 
   /** Throws `TOKENIZER_UNUSABLE` where the template does not parse. */
   constructor(source: string, tokens: NamedTokens) {
+    // What transformers passes for a plain conversation (`apply_chat_template`, 5.x).
+    const constants = { tools: null, documents: null, strftime_now: dateText, ...tokens };
+    const variables = ["messages", "add_generation_prompt"];
     try {
-      // The library's own clock is declared already and cannot be replaced under its name (`@huggingface/jinja` 0.5).
-      this.#template = new Template(source.replaceAll("strftime_now", "fixed_date"));
+      this.#template = new PreparedTemplate(source, { constants, variables });
     } catch (error) {
       throw new TidingError("TOKENIZER_UNUSABLE", `The chat template does not parse (${firstLine(error)}).`, {
         place: "tokenizer_id",
@@ -26,16 +27,11 @@ export class ChatTemplate {
         cause: error,
       });
     }
-    // What transformers passes for a plain conversation (`apply_chat_template`, 5.x).
-    this.#variables = { tools: null, documents: null, fixed_date: dateText, ...tokens };
   }
 
   /** Throws `ROW_INVALID` for a conversation that the template refuses or cannot show. */
   render(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
-    const variables = { ...this.#variables, messages: messages.map(shown), add_generation_prompt: addGenerationPrompt };
-    // The library throws for every name that is not defined: with traces that is most of what a rendering costs.
-    const { stackTraceLimit } = Error;
-    Error.stackTraceLimit = 0;
+    const variables = { messages: messages.map(shown), add_generation_prompt: addGenerationPrompt };
     try {
       return this.#template.render(variables);
     } catch (error) {
@@ -43,8 +39,6 @@ export class ChatTemplate {
         mend: "See which roles, and in which order, the model's chat template takes.",
         cause: error,
       });
-    } finally {
-      Error.stackTraceLimit = stackTraceLimit;
     }
   }
 }

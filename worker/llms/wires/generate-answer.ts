@@ -1,10 +1,10 @@
 /** Reads answers of TGI's native routes (router v3.3, `GenerateResponse`). */
 import type { FinishReason, Generation } from "../../../shared/task/task.ts";
 import { classifyInside200 } from "../classify-response.ts";
-import type { ResponseContext, ServerResponse } from "../classify-response.ts";
+import type { ResponseContext } from "../classify-response.ts";
 import { finishReasonOf, invalidAnswer, parsedAnswer } from "./answer-parts.ts";
 import { asksForDetails } from "./tgi-parameters.ts";
-import type { CallShape } from "./wire.ts";
+import type { CallShape, WholeAnswer } from "./wire.ts";
 
 /** Of a plain answer, or of a stream's last event, which alone has the length of its input. */
 export interface GenerateDetails {
@@ -22,7 +22,7 @@ interface GenerateAnswer {
  * Reads an answer with status 200. Without details its counts are those of the headers, and null where a proxy dropped
  * them. Throws `RESPONSE_INVALID`, or what an `error` inside it stands for.
  */
-export function readGenerateAnswer(response: ServerResponse, context: ResponseContext, shape: CallShape): Generation {
+export function readGenerateAnswer(response: WholeAnswer, context: ResponseContext, shape: CallShape): Generation {
   const payload = parsedAnswer(response, context);
   const answer = (Array.isArray(payload) ? (payload[0] as unknown) : payload) as GenerateAnswer | null | undefined;
   if (typeof answer?.generated_text !== "string") {
@@ -30,13 +30,12 @@ export function readGenerateAnswer(response: ServerResponse, context: ResponseCo
     throw classifyInside200(answer, text, context) ?? invalidAnswer("no generated_text", text, { context });
   }
   const { details } = answer;
-  const { headers } = response;
-  const outputTokens = wholeOrNull(details?.generated_tokens) ?? headerCount(headers["x-generated-tokens"]);
+  const outputTokens = wholeOrNull(details?.generated_tokens) ?? headerCount(response.header("x-generated-tokens"));
   return {
     text: answer.generated_text,
     reasoning: null,
     finishReason: finishReasonOf(details?.finish_reason) ?? finishByCount(outputTokens, shape),
-    inputTokens: headerCount(headers["x-prompt-tokens"]),
+    inputTokens: headerCount(response.header("x-prompt-tokens")),
     outputTokens,
     model: context.model ?? "unknown",
   };
@@ -52,6 +51,6 @@ function finishByCount(outputTokens: number | null, { generationKwargs }: CallSh
   return outputTokens >= Number(generationKwargs["max_new_tokens"]) ? "length" : "stop";
 }
 
-function headerCount(value: string | string[] | undefined): number | null {
-  return typeof value === "string" && /^\d+$/.test(value) ? Number(value) : null;
+function headerCount(value: string | null): number | null {
+  return value !== null && /^\d+$/.test(value) ? Number(value) : null;
 }

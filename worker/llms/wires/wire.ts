@@ -3,10 +3,13 @@
  * deadlines, slots and retries are the same for all of them.
  */
 import type { Generation, LLMInput, StructuredOutput } from "../../../shared/task/task.ts";
-import type { ResponseContext, ServerResponse, WireService } from "../classify-response.ts";
-import type { StreamReader } from "../http-client.ts";
+import type { ResponseContext, WireService } from "../classify-response.ts";
+import type { HttpAnswer, StreamReader } from "../http-client.ts";
 
 export type BodyFields = Readonly<Record<string, unknown>>;
+
+/** An answer that came in one piece. */
+export type WholeAnswer = Omit<HttpAnswer, "isStreamed">;
 
 /** What settles the fields that many calls have in common. */
 export interface CallShape {
@@ -26,7 +29,7 @@ export interface Wire<Input extends LLMInput> {
   /** The whole body. */
   body(head: string, input: Input, seed: number): string;
   /** Reads an answer with status 200. Throws `RESPONSE_INVALID`, or what an error inside it stands for. */
-  read(answer: ServerResponse, context: ResponseContext, shape: CallShape): Generation;
+  read(answer: WholeAnswer, context: ResponseContext, shape: CallShape): Generation;
   openStream(context: ResponseContext, onText?: (text: string) => void): AnswerStream;
 }
 
