@@ -1,6 +1,7 @@
 /** What a run and a retry share once each knows what is to be done: take the output, run the job, report. */
 import { OwnedOutput, type ManifestChange } from "../coordinator/output/output-directory.ts";
 import type { Manifest } from "../coordinator/output/manifest.ts";
+import { asTidingError, messageOf, TidingError } from "../shared/errors.ts";
 import type { JobReport } from "../shared/observe/job-report.ts";
 import type { TransportKind } from "./check-transport.ts";
 import { executeJob } from "./execute-job.ts";
@@ -75,15 +76,33 @@ export async function runOverOutput(options: Omit<RunJobOptions, "loaded">, run:
   return reportOf({ root, loaded: job.loaded, manifest: output.manifest, unlanded, run: { ending, meter } });
 }
 
+const INTERRUPTED = { state: "interrupted", error: null } as const;
+
 async function begin(output: OwnedOutput, run: OutputRun, transport: TransportKind): Promise<void> {
+  const taken = output.manifest;
   try {
     const change = await run.begin(output);
     // In one generation: a death between the two would leave a round on the wrong transport.
     if (Object.keys(change).length > 0 || output.manifest.transport !== transport)
       await output.change({ ...change, transport });
   } catch (error) {
-    const { state = "interrupted", error: before = null } = run.found ?? {};
-    await output.release({ state, error: before });
+    // A change that was made and then failed stands: what was finished before may not be with it.
+    const { state, error: before } = output.manifest === taken && run.found !== null ? run.found : INTERRUPTED;
+    await output.release({ state, error: before }).catch((after: unknown) => {
+      throw withLaterError(error, after);
+    });
     throw error;
   }
+}
+
+/** The first error, which says why; what followed from it, or hit the release as well, stands in its cause. */
+function withLaterError(first: unknown, later: unknown): TidingError {
+  const error = asTidingError(first);
+  const { code, message, place, mend, details } = error;
+  return new TidingError(code, message, {
+    details,
+    cause: new AggregateError([first, later], `${message} Then the output could not be released: ${messageOf(later)}`),
+    ...(place === undefined ? {} : { place }),
+    ...(mend === undefined ? {} : { mend }),
+  });
 }

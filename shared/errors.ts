@@ -53,6 +53,9 @@ export const ERROR_CODES = {
 
   SPEC_INVALID: "usage",
   SPEC_UNREADABLE: "usage",
+  ENDPOINT_NOT_FOUND: "usage",
+  ENDPOINT_CONFLICT: "usage",
+  ENDPOINT_ORDER_INVALID: "usage",
   NOT_BUILT: "usage",
   USAGE: "usage",
   SECRET_MISSING: "usage",
@@ -97,6 +100,8 @@ export interface TidingErrorOptions {
   readonly retryAfterMs?: number;
   /** The server's answer, for the failed row alone; it never reaches the message or a log. */
   readonly rawResponse?: string;
+  /** See the field. */
+  readonly isUnsent?: boolean;
   readonly cause?: unknown;
 }
 
@@ -109,6 +114,11 @@ export class TidingError extends Error {
   readonly details: Readonly<Record<string, string | number>>;
   readonly retryAfterMs: number | undefined;
   readonly rawResponse: string | undefined;
+  /**
+   * No request was made for it, and nothing learned of the endpoint: in the classes `row`, `usage` and `engine` its slots
+   * and its circuit stay as they were. An LLM may set it on an error whose raiser cannot know, as of a chat template.
+   */
+  isUnsent: boolean;
 
   constructor(code: ErrorCode, message: string, options: TidingErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -117,6 +127,7 @@ export class TidingError extends Error {
     this.mend = options.mend;
     this.details = options.details ?? {};
     this.retryAfterMs = options.retryAfterMs;
+    this.isUnsent = options.isUnsent ?? false;
     // Kept out of enumeration, so that printing an error never prints an answer.
     this.rawResponse = undefined;
     Object.defineProperty(this, "rawResponse", { value: options.rawResponse, enumerable: false });

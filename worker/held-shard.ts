@@ -38,7 +38,7 @@ export class HeldShard {
   #finishedBytes = 0;
   #names: readonly string[];
   #columns: unknown[][];
-  #todo: number[];
+  #unstarted: number[];
   #next = 0;
 
   constructor(message: ShardMessage, claim: Claim, owner: ShardOwner, input: Uint8Array) {
@@ -48,16 +48,16 @@ export class HeldShard {
     const decoded = decodeRowBatch(input);
     this.#names = decoded.schema.map((column) => column.name);
     this.#columns = decoded.columns;
-    this.#todo = [];
+    this.#unstarted = [];
     for (let position = 0; position < message.rows; position++) {
-      if (!owner.done.has(position)) this.#todo.push(position);
+      if (!owner.done.has(position)) this.#unstarted.push(position);
     }
     // Every row that runs listens on this one signal.
     setMaxListeners(0, this.abandoned.signal);
   }
 
   get unstarted(): number {
-    return this.#todo.length - this.#next;
+    return this.#unstarted.length - this.#next;
   }
 
   /** Every row is committed or waits for its commit. */
@@ -89,7 +89,7 @@ export class HeldShard {
   }
 
   next(): UnstartedRow | null {
-    const position = this.#todo[this.#next];
+    const position = this.#unstarted[this.#next];
     if (position === undefined) return null;
     this.#next += 1;
     const values: RowValues = {};

@@ -3,10 +3,12 @@ import { TidingError } from "../shared/errors.ts";
 import type { RowValues } from "../shared/rows/row-schema.ts";
 import { deriveSeed } from "../shared/spec/seed.ts";
 import type { Generation, GenerateOptions, LLMInput, StructuredOutput, TaskLLM } from "../shared/task/task.ts";
+import { seedUnderFixed } from "./endpoints/fixed-seed.ts";
 import type { GatewayAnswer } from "./endpoints/gateway-call.ts";
 import type { GatewayGenerateOptions, LLMGateway } from "./endpoints/llm-gateway.ts";
 import type { Pipeline, PipelineStep } from "./pipeline.ts";
 import { askStructured, type Asking } from "./structured/ask-structured.ts";
+import { withNewSeeds } from "./structured/new-seeds.ts";
 
 /** Retry rounds are this far apart in the attempts that seeds derive from. */
 const SEEDS_PER_ROUND = 1_000;
@@ -33,20 +35,22 @@ export interface TaskRunOf {
   readonly calls: CallRecord[];
 }
 
-/** The seed of one call, or of a task's own choices. */
+/** The seed of one call, or of a task's own choices; `fixedSeed` is what the call's `generation_kwargs` hold, if any. */
 export function seedOf(
   { step, pipeline, rowId, generation }: TaskRunOf,
   of: { readonly turn: number; readonly call: number; readonly answerAttempt: number },
+  fixedSeed: number | null = null,
 ): number {
-  return deriveSeed({
-    jobSeed: pipeline.seed,
+  const key = {
+    jobSeed: fixedSeed ?? pipeline.seed,
     row: rowId,
     step: step.index,
     generation,
     turn: of.turn,
     call: of.call,
     answerAttempt: of.answerAttempt + pipeline.round * SEEDS_PER_ROUND,
-  });
+  };
+  return fixedSeed === null ? deriveSeed(key) : seedUnderFixed(key, generation % step.numGenerations);
 }
 
 /** Numbers the calls of one run of a task; calls with a form are asked again until they have it. */
@@ -58,10 +62,11 @@ export function taskLLM(run: TaskRunOf): TaskLLM {
     async generate(input: LLMInput, options: GenerateOptions = {}): Promise<Generation> {
       const { gateway } = step;
       if (gateway === null) throw withoutLLM(step);
-      const { generationKwargs, structuredOutput, preQuery, turn = 0 } = options;
+      const { generationKwargs, structuredOutput, preQuery, turn = 0, asking = 0 } = options;
       const call = nextCall++;
       const form = structuredOutput === undefined && preQuery !== true ? step.forms.own : (structuredOutput ?? null);
-      const seedFor = (answerAttempt: number): number => seedOf(run, { turn, call, answerAttempt });
+      const seedFor = (answerAttempt: number, fixedSeed: number | null): number =>
+        seedOf(run, { turn, call, answerAttempt: asking + answerAttempt }, fixedSeed);
       const asked = { generationKwargs, preQuery, seedFor, signal };
       if (form !== null) return generateOfForm(run, input, { gateway, call, form, asked });
       const answer = await gateway.generate(input, asked);
@@ -91,24 +96,6 @@ function generateOfForm(
     ask: withNewSeeds((next, seedFor) => gateway.generate(next, { ...options, seedFor }), asked.seedFor),
     record: (answer, structured) => calls.push({ step: step.name, generation, call, answer, structured }),
   });
-}
-
-/**
- * Calls in a row whose seeds all differ: each begins behind the answers of those before it that were no use, its own
- * included. The call's number stays, so that the seeds of later calls do not depend on how often this one was asked.
- */
-function withNewSeeds(
-  generate: (input: LLMInput, seedFor: GatewayGenerateOptions["seedFor"]) => Promise<GatewayAnswer>,
-  seedFor: GatewayGenerateOptions["seedFor"],
-): (input: LLMInput) => Promise<GatewayAnswer> {
-  let used = 0;
-  return (input) => {
-    const before = used;
-    return generate(input, (answerAttempt) => {
-      used = before + answerAttempt + 1;
-      return seedFor(before + answerAttempt);
-    });
-  };
 }
 
 function withoutLLM(step: PipelineStep): TidingError {

@@ -143,6 +143,18 @@ export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> =
     meaning: "The spec file is missing, is not UTF-8, or is no kind of file that holds a spec.",
     mend: "Check the path and the file's ending.",
   },
+  ENDPOINT_NOT_FOUND: {
+    meaning: "Hugging Face knows no dedicated endpoint of this name, or the token may not see it.",
+    mend: "`tiding endpoints list` shows the names; `--namespace` says whose it is.",
+  },
+  ENDPOINT_CONFLICT: {
+    meaning: "The order does not go with the endpoint as it is: its name is taken, or it is being changed.",
+    mend: "Choose another name, or wait until it is no longer changing.",
+  },
+  ENDPOINT_ORDER_INVALID: {
+    meaning: "Hugging Face refuses what an endpoint is to be created with or changed to; its words are in the message.",
+    mend: "Correct what the message names; `tiding endpoints hardware` lists what can be had.",
+  },
   NOT_BUILT: {
     meaning: "The key or value belongs to Tiding's design and is not built yet.",
     mend: "Use what the message names in its place.",

@@ -76,7 +76,7 @@ function keyTable(schema: JsonSchema): string {
     code(key),
     typeOf(value),
     required.has(key) ? "required" : defaultOf(value),
-    value.description ?? (value.properties === undefined ? "" : "Its keys are below."),
+    value.description ?? "",
   ]);
   return table(["key", "type", "default", "meaning"], rows);
 }

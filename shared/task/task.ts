@@ -46,6 +46,11 @@ export interface GenerateOptions {
   /** Tells calls of one conversation apart in their seeds: 0 for the first turn. */
   readonly turn?: number;
   /**
+   * How often the same was asked before and its answer was no use, from 0. Each asking has a seed of its own anyway, but
+   * where the user fixed one: this tells them apart then.
+   */
+  readonly asking?: number;
+  /**
    * The answer has this form: the server is asked to keep to it where it can, what comes is checked, repaired, asked for
    * again. By default the step's `llm.structured_output`; null for none. Give the same object for the same form: that
    * keeps calls cheap.

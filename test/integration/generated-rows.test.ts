@@ -244,6 +244,81 @@ void test("a model that wrote nothing for the user is asked again with another s
   assert.deepEqual(new Set(failed.map(({ tiding }) => tiding.attempts)), new Set([3]));
 });
 
+void test("under a fixed seed what is asked again has another one, and so has each generation", async () => {
+  const runs: number[][][] = [];
+  for (let run = 0; run < 2; run++) {
+    await using world = await open();
+    // The played user says nothing to seeds that are multiples of 3.
+    const llm = { class: "./played.ts", options: { silent: true }, generation_kwargs: { seed: 9 } };
+    await world.run(magpies(world, { num_rows: 20, num_generations: 2, keep: "partial", llm }));
+    const rows = (await world.rows()) as unknown as { tiding: { calls: string } }[];
+    const calls = rows.map(({ tiding }) => JSON.parse(tiding.calls) as { seed: number; generation: number }[]);
+    for (const of of calls) {
+      const first = 9 + (of[0]?.generation ?? 0);
+      assert.deepEqual([of[0]?.seed, of.at(-1)?.seed], [first, first], "what is asked first has the fixed one");
+      assert.equal(new Set(of.slice(0, -1).map(({ seed }) => seed)).size, of.length - 1);
+    }
+    assert.ok(calls.some((of) => of.length > 2));
+    assert.deepEqual(new Set(calls.map(([call]) => call?.generation)), new Set([0, 1]));
+    runs.push(calls.map((of) => of.map(({ seed }) => seed)));
+  }
+  assert.deepEqual(runs[0], runs[1]);
+});
+
+void test("a message that the token limit cut stays and marks its row, or fails it where the spec says so", async () => {
+  await using world = await open();
+  const cutting = `export default () => ({
+    modelName: "cut",
+    async call({ preQuery }) {
+      const [text, finishReason] = preQuery ? ["What is the", "length"] : ["An answer.", "stop"];
+      return { text, reasoning: null, finishReason, inputTokens: 1, outputTokens: 3, model: "cut" };
+    },
+  });`;
+  await writeFile(path.join(world.folder, "cut.ts"), cutting);
+  const report = await world.run(magpies(world, { num_rows: 3, llm: { class: "./cut.ts" } }));
+  assert.deepEqual([report.rows, report.run.calls.cutByLength], [noneLost(3), 3]);
+  const rows = (await world.rows()) as unknown as { instruction: string; tiding: { finish_reason: string } }[];
+  for (const { instruction, tiding } of rows) {
+    assert.deepEqual([instruction, tiding.finish_reason], ["What is the", "length"]);
+  }
+  const strict = { num_rows: 3, llm: { class: "./cut.ts", fail_on_length: true } };
+  const { output, ...others } = magpies(world, strict) as { output: object };
+  const failing = await world.run({ ...others, output: { ...output, path: "strict" } });
+  assert.deepEqual(
+    failing.failures.map(({ code, rows: count }) => [code, count]),
+    [["ANSWER_CUT", 3]],
+  );
+  assert.equal(failing.run.calls.answers, 3, "nobody answers what was cut");
+});
+
+void test("a row whose first message is late holds no other row's turns up", { timeout: 60_000 }, async () => {
+  await using world = await open();
+  const late = `export default ({ others }) => {
+    let answered = 0;
+    let isFirst = true;
+    let letGo;
+    const held = new Promise((resolve) => (letGo = resolve));
+    return {
+      modelName: "late",
+      async call({ input, preQuery }) {
+        if (isFirst) {
+          isFirst = false;
+          await held;
+        }
+        answered += 1;
+        if (answered === others) letGo();
+        const text = (preQuery ? "question " : "answer ") + input.length;
+        return { text, reasoning: null, finishReason: "stop", inputTokens: 1, outputTokens: 1, model: "late" };
+      },
+    };
+  };`;
+  await writeFile(path.join(world.folder, "late.ts"), late);
+  const [rows, turns] = [12, 3];
+  const llm = { class: "./late.ts", slots: 4, options: { others: (rows - 1) * turns * 2 } };
+  const report = await world.run(magpies(world, { num_rows: rows, n_turns: turns, llm }));
+  assert.deepEqual(report.rows, noneLost(rows), JSON.stringify(report.error));
+});
+
 void test("system prompts are drawn row by row, the same in every run", async () => {
   const system_prompt = { formal: ["Be formal.", 0.5], brief: { prompt: "Be brief.", weight: 0.5 } };
   const drawn = async (): Promise<readonly unknown[]> => {

@@ -83,4 +83,9 @@ void test("a row that has no room is failed before it is paid for", { timeout: 6
   assert.deepEqual(report.rows, { accepted: 1, failed: 1, total: 2 });
   assert.equal(report.failures[0]?.code, "CONTEXT_TOO_LONG");
   assert.equal(world.simulator.stats().requests, 1);
+  assert.equal(report.run.calls.requests, 1, "and is no request");
+  const [failed] = (await world.rows("failed")) as unknown as {
+    tiding: { attempts: number; endpoint: string | null };
+  }[];
+  assert.deepEqual([failed?.tiding.attempts, failed?.tiding.endpoint], [0, null]);
 });

@@ -3,6 +3,8 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import type { RowValues } from "../../shared/rows/row-schema.ts";
+import { retryJob } from "../../jobs/retry-job.ts";
+import { tokenizerFolder } from "../support/chat-templates.ts";
 import { JobWorld } from "../support/job-world.ts";
 import { chatAnswer, sendJson, startScriptedServer, tgi } from "../support/scripted-server.ts";
 import type { ScriptedServer } from "../support/scripted-server.ts";
@@ -123,6 +125,52 @@ void test("each asking has a seed of its own, which the row records, and the sam
   assert.deepEqual(seeds[0], seeds[1]);
 });
 
+for (const rendered of [false, true]) {
+  const over = rendered ? "a prompt that is rendered here" : "the chat route";
+  void test(`a seed that the user fixed is the first asking's; others derive from it, over ${over}`, async () => {
+    const runs: number[][] = [];
+    for (const seed of [7, 7, 8]) {
+      await using world = await JobWorld.open(2);
+      await using tokenizer = await tokenizerFolder("qwen3", "qwen3", { inConfig: false });
+      await using model = await startScriptedServer(
+        tgi((_request, response) =>
+          sendJson(response, rendered ? { generated_text: "no JSON" } : chatAnswer("no JSON")),
+        ),
+      );
+      const llm = {
+        base_url: model.url,
+        structured_output: { schema },
+        generation_kwargs: { seed },
+        ...(rendered ? { tokenizer_id: tokenizer.folder } : {}),
+      };
+      const step = { task: "structured-generation", structured_retries: 2 };
+      await world.run(world.spec({ step, llm: { ...llm, slots: 1 }, run: { stop_after_alike: 0 } }));
+      const sent = chats(model).map(({ body }) => (rendered ? body.parameters.seed : body.seed) as number);
+      assert.equal(sent.filter((each) => each === seed).length, 2, "the first asking of each row");
+      assert.equal(new Set(sent).size, 5, `no asking again repeats a request: ${sent.join(", ")}`);
+      const failed = (await rowsOf(world, "failed")).map(tidingOf);
+      for (const tiding of failed) assert.ok(sent.includes(Number(tiding["seed"])));
+      runs.push(sent.toSorted((a, b) => a - b));
+    }
+    assert.deepEqual(runs[0], runs[1], "the same on every run");
+    assert.equal(new Set([...(runs[0] ?? []), ...(runs[2] ?? [])]).size, 10);
+  });
+}
+
+void test("a retry round asks with other seeds than the one that failed, also where the user fixed it", async () => {
+  await using world = await JobWorld.open(1);
+  let isRight = false;
+  await using model = await startModel(() => (isRight ? ADA : "no JSON"));
+  const llm = { base_url: model.url, structured_output: { schema }, generation_kwargs: { seed: 7 } };
+  await world.run(world.spec({ step: { task: "structured-generation", structured_retries: 0 }, llm }));
+  isRight = true;
+  const report = await retryJob({ output: world.output, overrides: [], environment: {} });
+  assert.equal(report.rows.accepted, 1);
+  const sent = chats(model).map(({ body }) => body.seed as number);
+  assert.equal(sent[0], 7);
+  assert.equal(new Set(sent).size, 2);
+});
+
 void test("rows bring forms of their own, and one whose form is none fails without a call", async () => {
   await using world = await JobWorld.open(0);
   const rows = [
@@ -141,7 +189,18 @@ void test("rows bring forms of their own, and one whose form is none fails witho
   const report = await world.run(world.spec({ step: { task: "structured-generation" }, llm }));
 
   assert.deepEqual(report.rows, { accepted: 3, failed: 1, total: 4 });
-  assert.equal(chats(model).length, 3);
+  const asked = chats(model).map(({ body }) => [body.messages, body.response_format.type, body.response_format.value]);
+  const inOrder = (a: readonly unknown[], b: readonly unknown[]): number =>
+    JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
+  assert.deepEqual(asked.toSorted(inOrder), [
+    [[{ role: "user", content: "a word" }], "regex", "yes|no"],
+    [
+      [{ role: "user", content: "an age" }],
+      "json_object",
+      { type: "object", properties: { age: { type: "integer" } } },
+    ],
+    [[{ role: "user", content: "the step's" }], "json_object", schema],
+  ]);
   assert.deepEqual(
     (await rowsOf(world)).map(({ generation, structured = null }) => [generation, structured]),
     [
@@ -155,6 +214,60 @@ void test("rows bring forms of their own, and one whose form is none fails witho
     String(tidingOf(failed)["message"]),
     /^`structured_output\.schema\.type` is no valid JSON Schema: it must be equal to one of/,
   );
+});
+
+/** As pydantic writes a model with a union of models, a list of models and one that holds itself. */
+const nested = {
+  $defs: {
+    Card: {
+      type: "object",
+      properties: { kind: { const: "card" }, digits: { type: "string", pattern: "^[0-9]{4}$" } },
+      required: ["kind", "digits"],
+      additionalProperties: false,
+    },
+    Cash: {
+      type: "object",
+      properties: { kind: { const: "cash" }, amount: { anyOf: [{ type: "number" }, { type: "null" }] } },
+      required: ["kind", "amount"],
+      additionalProperties: false,
+    },
+    Item: {
+      type: "object",
+      properties: { name: { type: "string" }, parts: { type: "array", items: { $ref: "#/$defs/Item" } } },
+      required: ["name"],
+      additionalProperties: false,
+    },
+  },
+  type: "object",
+  properties: {
+    paid: { anyOf: [{ $ref: "#/$defs/Card" }, { $ref: "#/$defs/Cash" }] },
+    items: { type: "array", items: { $ref: "#/$defs/Item" } },
+  },
+  required: ["paid", "items"],
+  additionalProperties: false,
+};
+
+void test("a schema of unions, lists and recursion is sent whole, and its answers are checked to the last leaf", async () => {
+  await using world = await JobWorld.open(2);
+  const items = [{ name: "lamp", parts: [{ name: "bulb", parts: [] }] }];
+  const answers = [
+    { paid: { kind: "card", digits: "12" }, items },
+    { paid: { kind: "cash", amount: null }, items: [{ name: "lamp", parts: [{ parts: [] }] }] },
+  ];
+  await using model = await startModel((question, asking) => {
+    const paid = { kind: "card", digits: "1234" };
+    return JSON.stringify(asking === 0 ? answers[Number(/\d+/.exec(question)?.[0])] : { paid, items });
+  });
+  const llm = { base_url: model.url, structured_output: { schema: nested } };
+  const report = await world.run(world.spec({ step: { task: "structured-generation" }, llm }));
+  assert.deepEqual(report.rows, { accepted: 2, failed: 0, total: 2 });
+  assert.equal(chats(model).length, 4, "each is asked again, for a leaf of the union and one of the recursion");
+  for (const { body } of chats(model)) assert.deepEqual(body.response_format.value, nested);
+  for (const row of await rowsOf(world)) {
+    const { paid, items: listed } = JSON.parse(String(row["generation"])) as typeof row;
+    assert.deepEqual([paid, listed], [{ kind: "card", digits: "1234" }, items]);
+    assert.deepEqual(Object.keys(row["structured"] as RowValues), ["paid", "items"]);
+  }
 });
 
 void test("text-generation's answers are checked by llm.structured_output too, and those that fit cost one call", async () => {

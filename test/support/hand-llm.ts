@@ -15,7 +15,7 @@ export const generation: Generation = {
 export interface Waiting {
   readonly call: LLMCall;
   readonly answer: (generation?: Partial<Generation>) => void;
-  readonly fail: (code: ErrorCode, more?: { retryAfterMs?: number }) => void;
+  readonly fail: (code: ErrorCode, more?: { retryAfterMs?: number; isUnsent?: boolean }) => void;
 }
 
 /** An LLM whose answers the test gives, and which heeds no signal. */

@@ -41,6 +41,11 @@ export interface Failure {
   readonly nowMs: number;
 }
 
+export interface UnsentCall {
+  readonly takenAtMs: number;
+  readonly nowMs: number;
+}
+
 export const CALLS_TO_OPEN = 10;
 export const MS_TO_OPEN = 1_000;
 const FIRST_WAIT_MS = 500;
@@ -106,6 +111,14 @@ export function afterProbePassed(circuit: Circuit, nowMs: number): Circuit {
 export function afterCall(circuit: Circuit, nowMs: number): Circuit {
   if (circuit.kind !== "half-open") return circuit;
   return { ...circuit, trialAtMs: nowMs + circuit.gapMs, gapMs: circuit.gapMs / 2 };
+}
+
+/** After a call that was let in at `takenAtMs` and sent nothing: the trial that it stood for is still to be made. */
+export function afterNothingSent(circuit: Circuit, { takenAtMs, nowMs }: UnsentCall): Circuit {
+  if (circuit.kind !== "half-open" || circuit.trialAtMs === Number.POSITIVE_INFINITY) return circuit;
+  if (takenAtMs < circuit.sinceMs) return circuit;
+  const gapMs = Math.min(FIRST_GAP_MS, circuit.gapMs * 2);
+  return { ...circuit, trialAtMs: Math.min(circuit.trialAtMs, nowMs), gapMs };
 }
 
 function hasFailedEnough(failedCalls: readonly number[], overMs: number): boolean {

@@ -63,6 +63,14 @@ export function isRefusal(error: TidingError): boolean {
   return REFUSALS.has(error.code);
 }
 
+/**
+ * The row, the spec or the program is at fault and no request was made. Errors of other classes blame an endpoint, and are
+ * believed whether one was made or not: an LLM that cannot connect has sent nothing either.
+ */
+export function saysNothingOfEndpoint(error: TidingError): boolean {
+  return error.isUnsent && (error.class === "row" || error.class === "usage" || error.class === "engine");
+}
+
 function fullJitter(time: number, random: () => number): number {
   return random() * Math.min(CAP_MS, BASE_MS * 2 ** (time - 1));
 }

@@ -3,7 +3,7 @@ import { messageOf, TidingError } from "../../shared/errors.ts";
 import type { Generation, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
 import type { Abortable } from "../llms/abort-listeners.ts";
 import type { Place } from "../roster.ts";
-import { quotable } from "../llms/server-text.ts";
+import { quotable, rawResponse } from "../llms/server-text.ts";
 import type { SlotPool } from "./slot-pool.ts";
 import type { Lane, LinePlace } from "./waiting-line.ts";
 
@@ -18,13 +18,20 @@ export interface GatewayAnswer extends Generation {
   readonly durationMs: number;
 }
 
+/**
+ * The seed of a call, from 0 to 2^53-1, by the number of its answers that were no use and by the seed that
+ * `generation_kwargs` fix, if any.
+ */
+export type SeedFor = (answerAttempt: number, fixedSeed: number | null) => number;
+
 export interface GatewayCallOptions {
   readonly number: number;
   readonly input: LLMInput;
   readonly generationKwargs: Readonly<Record<string, unknown>>;
   readonly structuredOutput: StructuredOutput | null;
   readonly preQuery: boolean;
-  readonly seedFor: (answerAttempt: number) => number;
+  readonly fixedSeed: number | null;
+  readonly seedFor: SeedFor;
   readonly signal: AbortSignal;
   readonly resolve: (answer: GatewayAnswer) => void;
   readonly reject: (error: unknown) => void;
@@ -67,15 +74,14 @@ export class GatewayCall implements LinePlace<GatewayCall>, Abortable {
   }
 
   #deriveSeed(): number {
-    const { generationKwargs, seedFor } = this.options;
-    const fixed = generationKwargs["seed"];
-    return typeof fixed === "number" ? fixed : seedFor(this.#answerAttempt);
+    const { fixedSeed, seedFor } = this.options;
+    return seedFor(this.#answerAttempt, fixedSeed);
   }
 }
 
-/** The error with what the failed row records of its call; without an endpoint where the call was still waiting for one. */
+/** The error with what the failed row records of its call; without an endpoint where nothing was sent this time. */
 export function errorOfCall(error: TidingError, call: GatewayCall, endpoint: string | null): TidingError {
-  const { place, mend, retryAfterMs, rawResponse } = error;
+  const { place, mend, retryAfterMs, rawResponse: raw } = error;
   const attempts = endpoint === null ? call.attempt - 1 : call.attempt;
   return new TidingError(error.code, error.message, {
     details: { ...error.details, attempts, seed: call.seed, ...(endpoint === null ? {} : { endpoint }) },
@@ -83,7 +89,7 @@ export function errorOfCall(error: TidingError, call: GatewayCall, endpoint: str
     ...(place === undefined ? {} : { place }),
     ...(mend === undefined ? {} : { mend }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(rawResponse === undefined ? {} : { rawResponse }),
+    ...(raw === undefined ? {} : { rawResponse: raw }),
   });
 }
 
@@ -106,6 +112,15 @@ export function answerOf(
     startedAtMs: Math.trunc(sentAtMs),
     durationMs,
   };
+}
+
+/** For answers that may not be cut. */
+export function cutAnswer({ text }: Generation, endpoint: string): TidingError {
+  return new TidingError("ANSWER_CUT", "The answer was cut by the token limit.", {
+    place: endpoint,
+    mend: "Raise max_new_tokens, or set fail_on_length to false to keep such answers.",
+    rawResponse: rawResponse(text, []),
+  });
 }
 
 /** Any other error of an LLM, as far as its words may be shown. */

@@ -5,28 +5,31 @@
  *      ^                 |
  *      |                 +-- back-pressure, endpoint down: to the head of the line, no attempt counted
  *      +--- backing off <+-- transient: one attempt poorer, the slot given back meanwhile
+ *                        +-- nothing sent, the row or the spec at fault: settled, as if it never had the slot
  *
  * Guaranteed: a slot is held for one request and no longer; a call settles once; an aborted call gives its slot back at
  * once, even where an LLM does not heed the signal. Not guaranteed: an order of calls, beyond that those which had their
  * turn before come first.
  */
-import { isTidingError, TidingError } from "../../shared/errors.ts";
-import type { ErrorClass } from "../../shared/errors.ts";
+import { isTidingError } from "../../shared/errors.ts";
+import type { TidingError } from "../../shared/errors.ts";
 import type { CallCounts, EndpointProgress } from "../../shared/observe/job-report.ts";
 import type { Generation, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
 import { onAbort } from "../llms/abort-listeners.ts";
 import type { LLM, ServedModel } from "../llms/llm.ts";
-import { rawResponse } from "../llms/server-text.ts";
 import { Roster } from "../roster.ts";
-import { decideRetry } from "./decide-retry.ts";
+import { CallCounter } from "./call-counter.ts";
+import { CallParameterSets } from "./call-parameters.ts";
+import { decideRetry, saysNothingOfEndpoint } from "./decide-retry.ts";
 import { EndpointProber } from "./endpoint-prober.ts";
 import { EndpointRouter, seconds } from "./endpoint-router.ts";
-import { answerOf, errorOfCall, GatewayCall, unknownError } from "./gateway-call.ts";
-import type { GatewayAnswer } from "./gateway-call.ts";
+import { answerOf, cutAnswer, errorOfCall, GatewayCall, unknownError } from "./gateway-call.ts";
+import type { GatewayAnswer, SeedFor } from "./gateway-call.ts";
 import { SlotPool } from "./slot-pool.ts";
 import { SlotUseMeter } from "./slot-use.ts";
 import type { SlotUse } from "./slot-use.ts";
 import { WaitingLine } from "./waiting-line.ts";
+import { WakeTimer } from "./wake-timer.ts";
 
 export interface LLMGatewayOptions {
   readonly llm: LLM;
@@ -50,8 +53,7 @@ export interface GatewayGenerateOptions {
   readonly generationKwargs?: Readonly<Record<string, unknown>> | undefined;
   readonly structuredOutput?: StructuredOutput | undefined;
   readonly preQuery?: boolean | undefined;
-  /** The seed by the number of answers to this call that were no use, from 0. */
-  readonly seedFor: (answerAttempt: number) => number;
+  readonly seedFor: SeedFor;
   readonly signal: AbortSignal;
 }
 
@@ -63,35 +65,24 @@ export class LLMGateway implements AsyncDisposable {
   readonly #line = new WaitingLine<GatewayCall>();
   readonly #calls = new Roster<GatewayCall>();
   readonly #prober: EndpointProber;
-  readonly #slotUse: SlotUseMeter;
-  readonly #wholeKwargs = new WeakMap<object, Readonly<Record<string, unknown>>>();
+  readonly #slots: SlotUseMeter;
+  readonly #parameters: CallParameterSets;
+  readonly #counter = new CallCounter();
+  readonly #wake = new WakeTimer(() => this.#woke());
   readonly #closing = new AbortController();
   readonly #listeners: (() => void)[] = [];
-  #capacity: number;
-  #inUse = 0;
   #backingOff = 0;
   #callNumber = 0;
-  #wake: { readonly timer: NodeJS.Timeout; readonly atMs: number } | null = null;
-  readonly #counts = { requests: 0, answers: 0, cutByLength: 0, inputTokens: 0, outputTokens: 0 };
-  readonly #retries: Record<ErrorClass, number> = {
-    "back-pressure": 0,
-    transient: 0,
-    "endpoint-down": 0,
-    row: 0,
-    job: 0,
-    usage: 0,
-    engine: 0,
-  };
 
   constructor(options: LLMGatewayOptions) {
     this.#options = options;
     const { timeOrigin } = performance;
     this.#now = options.now ?? (() => timeOrigin + performance.now());
     this.#random = options.random ?? Math.random;
+    this.#parameters = new CallParameterSets(options.generationKwargs);
     this.#router = new EndpointRouter(options.llm.endpoints.map((endpoint) => new SlotPool(endpoint, options.slots)));
     this.#prober = new EndpointProber({ llm: options.llm, router: this.#router, now: this.#now });
-    this.#capacity = this.#router.slots;
-    this.#slotUse = new SlotUseMeter(this.#capacity, this.#now());
+    this.#slots = new SlotUseMeter(this.#router.slots, this.#now());
   }
 
   /**
@@ -99,16 +90,16 @@ export class LLMGateway implements AsyncDisposable {
    * rows while this is low keeps the slots full through a few retries, and stops when nearly every call is retried.
    */
   get waiting(): number {
-    return this.#line.size + Math.max(0, this.#backingOff - this.#capacity);
+    return this.#line.size + Math.max(0, this.#backingOff - this.#slots.capacity);
   }
 
   get inUse(): number {
-    return this.#inUse;
+    return this.#slots.inUse;
   }
 
   /** Slots of all endpoints, usable right now or not. */
   get capacity(): number {
-    return this.#capacity;
+    return this.#slots.capacity;
   }
 
   /** Calls `listener` whenever `waiting` may have fallen or `capacity` changed; it may start calls at once. */
@@ -125,12 +116,13 @@ export class LLMGateway implements AsyncDisposable {
     const { signal, seedFor, generationKwargs, structuredOutput = null, preQuery = false } = options;
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error);
-    const base = this.#options.generationKwargs;
+    const parameters = this.#parameters.under(generationKwargs);
     return new Promise((resolve, reject) => {
       const call = new GatewayCall({
         number: ++this.#callNumber,
         input,
-        generationKwargs: generationKwargs === undefined ? base : this.#laidOver(generationKwargs),
+        generationKwargs: parameters.generationKwargs,
+        fixedSeed: parameters.fixedSeed,
         structuredOutput,
         preQuery,
         seedFor,
@@ -157,7 +149,7 @@ export class LLMGateway implements AsyncDisposable {
   }
 
   counts(): CallCounts {
-    return { ...this.#counts, retries: { ...this.#retries } };
+    return this.#counter.read();
   }
 
   endpoints(): readonly EndpointProgress[] {
@@ -175,21 +167,13 @@ export class LLMGateway implements AsyncDisposable {
 
   /** Slots in use and slots there were, summed over time in milliseconds; the difference of two readings is what counts. */
   slotUse(): SlotUse {
-    return this.#slotUse.read(this.#now());
-  }
-
-  /** The same object for the same one: wires keep what they make of it by its identity. */
-  #laidOver(own: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-    let whole = this.#wholeKwargs.get(own);
-    if (whole === undefined) this.#wholeKwargs.set(own, (whole = { ...this.#options.generationKwargs, ...own }));
-    return whole;
+    return this.#slots.read(this.#now());
   }
 
   /** Rejects what is under way and closes the LLM. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new DOMException("The gateway was closed.", "AbortError"));
-    if (this.#wake !== null) clearTimeout(this.#wake.timer);
-    this.#wake = null;
+    this.#wake.clear();
     for (const call of this.#calls.members()) this.#settle(call).reject(this.#closing.signal.reason);
     await this.#options.llm.close();
   }
@@ -220,10 +204,10 @@ export class LLMGateway implements AsyncDisposable {
 
   #start(call: GatewayCall, pool: SlotPool, nowMs: number): void {
     pool.take(nowMs);
-    this.#meter(1, nowMs);
+    this.#slots.taken(nowMs);
     call.pool = pool;
     call.sentAtMs = nowMs;
-    this.#counts.requests++;
+    this.#counter.sent();
     const { input, generationKwargs, structuredOutput, preQuery, signal } = call.options;
     const { seed } = call;
     this.#request({
@@ -255,21 +239,11 @@ export class LLMGateway implements AsyncDisposable {
     if (call.isSettled || pool === null) return;
     const nowMs = this.#now();
     pool.answered(sentAtMs);
-    const counts = this.#counts;
-    counts.answers++;
-    counts.inputTokens += generation.inputTokens ?? 0;
-    counts.outputTokens += generation.outputTokens ?? 0;
-    const isCut = generation.finishReason === "length";
-    if (isCut) counts.cutByLength++;
+    this.#counter.answered(generation);
     const { resolve, reject } = this.#settle(call);
     this.#dispatch();
-    if (isCut && this.#options.failOnLength) {
-      const error = new TidingError("ANSWER_CUT", "The answer was cut by the token limit.", {
-        place: pool.endpoint,
-        mend: "Raise max_new_tokens, or set fail_on_length to false to keep such answers.",
-        rawResponse: rawResponse(generation.text, []),
-      });
-      reject(errorOfCall(error, call, pool.endpoint));
+    if (generation.finishReason === "length" && this.#options.failOnLength) {
+      reject(errorOfCall(cutAnswer(generation, pool.endpoint), call, pool.endpoint));
     } else {
       resolve(answerOf(generation, call, { endpoint: pool.endpoint, durationMs: nowMs - sentAtMs }));
     }
@@ -281,6 +255,14 @@ export class LLMGateway implements AsyncDisposable {
     if (call.isSettled || pool === null) return;
     const error = isTidingError(thrown) ? thrown : unknownError(thrown, call);
     const nowMs = this.#now();
+    if (saysNothingOfEndpoint(error)) {
+      pool.nothingSent(sentAtMs, nowMs);
+      this.#counter.notSent();
+      this.#settle(call).reject(errorOfCall(error, call, null));
+      this.#dispatch();
+      this.#tellSlotFree();
+      return;
+    }
     if (error.class === "back-pressure") pool.saturated(error, sentAtMs, nowMs);
     else if (error.class === "row") pool.answered(sentAtMs);
     else pool.failed(error, call.options.number, nowMs);
@@ -298,7 +280,7 @@ export class LLMGateway implements AsyncDisposable {
       this.#settle(call).reject(errorOfCall(refusal ?? error, call, pool.endpoint));
     } else {
       // What one of several endpoints refuses is that endpoint's matter, not the job's.
-      this.#retries[error.class === "job" ? "endpoint-down" : error.class]++;
+      this.#counter.retried(error.class === "job" ? "endpoint-down" : error.class);
       if (error.code === "RESPONSE_INVALID") call.deriveNewSeed();
       if (decision.kind === "back-off") {
         call.attempt++;
@@ -348,18 +330,12 @@ export class LLMGateway implements AsyncDisposable {
     if (call.pool === null) return;
     call.pool.release();
     call.pool = null;
-    this.#meter(-1, nowMs);
-  }
-
-  #meter(change: 1 | -1, nowMs: number): void {
-    this.#inUse += change;
-    this.#slotUse.change(this.#inUse, this.#capacity, nowMs);
+    this.#slots.released(nowMs);
   }
 
   /** After a probe, which may have capped slots or let requests in again. */
   #capacityChanged(): void {
-    this.#capacity = this.#router.slots;
-    this.#slotUse.change(this.#inUse, this.#capacity, this.#now());
+    this.#slots.resized(this.#router.slots, this.#now());
     this.#dispatch();
     this.#tellSlotFree();
   }
@@ -374,15 +350,10 @@ export class LLMGateway implements AsyncDisposable {
     let atMs = this.#router.wakeAtMs(nowMs);
     const downSinceMs = this.#line.size === 0 ? null : this.#router.downSinceMs();
     if (downSinceMs !== null) atMs = Math.min(atMs, downSinceMs + this.#options.endpointWaitMs);
-    if (atMs === Number.POSITIVE_INFINITY || (this.#wake !== null && this.#wake.atMs <= atMs)) return;
-    if (this.#wake !== null) clearTimeout(this.#wake.timer);
-    // Timers may fire up to a millisecond early by this clock.
-    const timer = setTimeout(() => this.#woke(), Math.max(0, atMs - nowMs) + 1);
-    this.#wake = { timer, atMs };
+    this.#wake.setTo(atMs, nowMs);
   }
 
   #woke(): void {
-    this.#wake = null;
     const nowMs = this.#now();
     const downSinceMs = this.#router.downSinceMs();
     if (downSinceMs !== null && nowMs >= downSinceMs + this.#options.endpointWaitMs) {

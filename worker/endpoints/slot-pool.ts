@@ -1,7 +1,7 @@
 /** One endpoint's slots: how many are in use, how many may be, and whether the endpoint may be called at all. */
 import type { TidingError } from "../../shared/errors.ts";
 import type { EndpointProgress } from "../../shared/observe/job-report.ts";
-import { afterAnswer, afterCall, afterFailure, CLOSED, mayCall } from "./circuit.ts";
+import { afterAnswer, afterCall, afterFailure, afterNothingSent, CLOSED, mayCall } from "./circuit.ts";
 import type { Circuit } from "./circuit.ts";
 import { cappedLimit, fullLimit, limitAfterAnswer, limitAfterBackPressure } from "./slot-limit.ts";
 import type { SlotLimit } from "./slot-limit.ts";
@@ -63,6 +63,11 @@ export class SlotPool {
     this.#limit = limitAfterAnswer(this.#limit);
     this.#saturations = 0;
     this.#saturatedBy = null;
+  }
+
+  /** A call whose slot was taken at `takenAtMs` never became a request: nothing was learned here. */
+  nothingSent(takenAtMs: number, nowMs: number): void {
+    this.circuit = afterNothingSent(this.circuit, { takenAtMs, nowMs });
   }
 
   failed(error: TidingError, call: number, nowMs: number): void {

@@ -1,4 +1,4 @@
-/** Slots in use and slots there were, as integrals over time: the difference of two readings gives the mean between them. */
+/** Slots in use and slots there are, of all endpoints; and both as integrals over time: the difference of two readings gives the mean between them. */
 export interface SlotUse {
   readonly inUseMs: number;
   readonly capacityMs: number;
@@ -16,18 +16,38 @@ export class SlotUseMeter {
     this.#atMs = nowMs;
   }
 
-  change(inUse: number, capacity: number, nowMs: number): void {
-    const elapsedMs = nowMs - this.#atMs;
-    this.#inUseMs += this.#inUse * elapsedMs;
-    this.#capacityMs += this.#capacity * elapsedMs;
-    this.#atMs = nowMs;
-    this.#inUse = inUse;
+  get inUse(): number {
+    return this.#inUse;
+  }
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  taken(nowMs: number): void {
+    this.#sumUpTo(nowMs);
+    this.#inUse++;
+  }
+
+  released(nowMs: number): void {
+    this.#sumUpTo(nowMs);
+    this.#inUse--;
+  }
+
+  resized(capacity: number, nowMs: number): void {
+    this.#sumUpTo(nowMs);
     this.#capacity = capacity;
   }
 
   read(nowMs: number): SlotUse {
-    this.change(this.#inUse, this.#capacity, nowMs);
+    this.#sumUpTo(nowMs);
     return { inUseMs: this.#inUseMs, capacityMs: this.#capacityMs };
+  }
+
+  #sumUpTo(nowMs: number): void {
+    const elapsedMs = nowMs - this.#atMs;
+    this.#inUseMs += this.#inUse * elapsedMs;
+    this.#capacityMs += this.#capacity * elapsedMs;
+    this.#atMs = nowMs;
   }
 }
 

@@ -4,7 +4,7 @@
  * The wire follows from what is given: a prompt, or a conversation where a renderer makes prompts of them, takes the
  * endpoint's prompt wire (endpoint-wires.ts); any other conversation takes OpenAI chat.
  */
-import { isTidingError, TidingError } from "../../shared/errors.ts";
+import { isTidingError, messageOf, TidingError } from "../../shared/errors.ts";
 import { rendersPrompts } from "../../shared/spec/check-endpoint.ts";
 import type { LLMSpec } from "../../shared/spec/job-spec.ts";
 import type { Generation, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
@@ -25,6 +25,7 @@ import { TextStream } from "./text-stream.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 import type { EndpointWires, WireInUse } from "./wires/endpoint-wires.ts";
 import type { PreparedShape, ShapeCache, ShapeKey } from "./wires/shape-cache.ts";
+import type { CallShape, Wire } from "./wires/wire.ts";
 
 /** What the engine constructs it with, beside a spec that has been checked. */
 export interface InferenceEndpointsContext extends EndpointContext {
@@ -177,11 +178,18 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
     const { address, server, wires, request, client, errorOf } =
       endpoint.found ?? (await this.#findOnce(endpoint, call.signal));
     const renderer = this.#renderer;
-    const prompt = promptOf(call, { wire: wires.prompt?.wire ?? null, renderer });
-    const checking = prompt === null ? null : checkRoom(prompt, call, { limits: server.limits, renderer });
-    if (checking !== null) await checking;
-    const { wire, shapes }: WireInUse<LLMInput> = (prompt === null ? null : wires.prompt) ?? wires.chat;
-    const { shape, head } = shapeOf(shapes, call, this.#spec.stream || onText !== null);
+    let message: Message;
+    try {
+      const prompt = promptOf(call, { wire: wires.prompt?.wire ?? null, renderer });
+      const checking = prompt === null ? null : checkRoom(prompt, call, { limits: server.limits, renderer });
+      if (checking !== null) await checking;
+      const chosen = (prompt === null ? null : wires.prompt) ?? wires.chat;
+      message = messageOver(chosen, call, { prompt, stream: this.#spec.stream || onText !== null });
+    } catch (error) {
+      if (isTidingError(error)) error.isUnsent = true;
+      throw error;
+    }
+    const { wire, shape, body } = message;
     // With the call's own input: a server's echo of what a template added gives nothing away.
     const context: ResponseContext = {
       endpoint: address,
@@ -195,7 +203,7 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
       method: "POST",
       path: wire.path(shape.stream),
       headers: request.headers,
-      body: wire.body(head, prompt ?? messagesOf(call.input), call.seed),
+      body,
       signal: call.signal,
       timeoutMs: this.#spec.request_timeout,
       reader,
@@ -260,6 +268,30 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
       throw error;
     });
     return this.#rendering;
+  }
+}
+
+/** What a call sends, over which wire, in which shape. */
+interface Message {
+  readonly wire: Wire<LLMInput>;
+  readonly shape: CallShape;
+  readonly body: string;
+}
+
+/** Throws `ROW_INVALID` for a form that the server cannot be asked for, and for a conversation that JSON cannot hold. */
+function messageOver(
+  { wire, shapes }: WireInUse<LLMInput>,
+  call: LLMCall,
+  { prompt, stream }: { readonly prompt: string | null; readonly stream: boolean },
+): Message {
+  const { shape, head } = shapeOf(shapes, call, stream);
+  try {
+    return { wire, shape, body: wire.body(head, prompt ?? messagesOf(call.input), call.seed) };
+  } catch (error) {
+    throw new TidingError("ROW_INVALID", `The conversation cannot be written as JSON: ${messageOf(error)}.`, {
+      mend: "Take out of `messages` what is no text: an integer beyond 2^53-1, for one.",
+      cause: error,
+    });
   }
 }
 

@@ -10,9 +10,11 @@ import type { LLMSpec } from "../../shared/spec/job-spec.ts";
 import { formOfRow } from "../../shared/structured/written-form.ts";
 import type { WrittenForm } from "../../shared/structured/written-form.ts";
 import type { Generation, GenerateOptions, JsonSchema, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
+import { seedUnderFixed } from "../endpoints/fixed-seed.ts";
 import type { GatewayGenerateOptions } from "../endpoints/llm-gateway.ts";
 import { LLMGateway } from "../endpoints/llm-gateway.ts";
 import { askStructured } from "../structured/ask-structured.ts";
+import { withNewSeeds } from "../structured/new-seeds.ts";
 import { StepForms } from "../structured/step-forms.ts";
 import type { LLM, ServedModel } from "./llm.ts";
 import type { CallSettings } from "./llm-options.ts";
@@ -40,15 +42,17 @@ export interface GeneratedOutputs {
   readonly statistics: { readonly input_tokens: readonly number[]; readonly output_tokens: readonly number[] };
 }
 
-/** As a task's `llm.generate` takes them; `turn` has no meaning without a row. */
-export interface LibraryGenerateOptions extends Omit<GenerateOptions, "turn"> {
+/** As a task's `llm.generate` takes them, but for what tells the calls of a row apart. */
+export interface LibraryGenerateOptions extends Omit<GenerateOptions, "turn" | "asking"> {
   readonly signal?: AbortSignal;
 }
 
 type Outcome = { readonly answer: Generation } | { readonly error: TidingError };
 
-/** A random seed stays below this, and 2^53 with the number of any generation. */
+/** As many random seeds as `randomInt` can draw from. */
 const SEEDS = 2 ** 48 - 1;
+/** What seeds derive from beside the generation: there is no row. */
+const NO_ROW = { row: 0, step: 0, turn: 0, call: 0 };
 
 export class LibraryCalls implements AsyncDisposable {
   readonly #spec: LLMSpec;
@@ -62,15 +66,13 @@ export class LibraryCalls implements AsyncDisposable {
   constructor(llm: LLM, spec: LLMSpec, { attempts, endpointWaitMs, structuredRetries }: CallSettings) {
     this.#spec = spec;
     this.#forms = new StepForms(spec.structured_output ?? null, structuredRetries);
-    // A seed of the user's is the first generation's; the gateway would give it to all of them.
-    const { seed: _, ...generationKwargs } = spec.generation_kwargs;
     this.#gateway = new LLMGateway({
       llm,
       slots: spec.slots,
       attempts,
       endpointWaitMs,
       failOnLength: spec.fail_on_length,
-      generationKwargs,
+      generationKwargs: spec.generation_kwargs,
     });
   }
 
@@ -137,24 +139,19 @@ export class LibraryCalls implements AsyncDisposable {
   }
 
   async #generate(input: LLMInput, call: Call): Promise<Generation> {
-    const { form, preQuery, signal, generation } = call;
-    const { seed, ...generationKwargs } = call.generationKwargs;
-    const fixed = seed ?? this.#spec.generation_kwargs["seed"];
-    const first = typeof fixed === "number" ? fixed + generation : null;
-    const seedFor = (): number => first ?? randomInt(SEEDS);
+    const { form, generationKwargs, preQuery, signal, generation } = call;
+    const seedFor = (answerAttempt: number, fixedSeed: number | null): number =>
+      fixedSeed === null
+        ? randomInt(SEEDS)
+        : seedUnderFixed({ ...NO_ROW, jobSeed: fixedSeed, generation, answerAttempt }, generation);
     const asked: GatewayGenerateOptions = { generationKwargs, preQuery, seedFor, signal };
     if (form === null) return this.#gateway.generate(input, asked);
     const compiled = this.#forms.compiled(form);
-    let used = 0;
+    const options = { ...asked, structuredOutput: compiled.form };
     return askStructured(input, {
       compiled,
       retries: this.#forms.retries,
-      // Asked with the same seed again it might say the same again.
-      ask: (next) => {
-        const before = used++;
-        const nextSeed = (): number => (first === null ? randomInt(SEEDS) : first + before);
-        return this.#gateway.generate(next, { ...asked, structuredOutput: compiled.form, seedFor: nextSeed });
-      },
+      ask: withNewSeeds((next, nextSeed) => this.#gateway.generate(next, { ...options, seedFor: nextSeed }), seedFor),
       record: () => undefined,
     });
   }

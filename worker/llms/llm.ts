@@ -2,7 +2,8 @@
  * The LLM port: one request to one endpoint. Extending it takes one method, `call`.
  *
  * Slots, routing, retries, circuits and deadlines are the engine's (worker/endpoints/): `call` makes exactly one
- * request and throws a `TidingError` whose code says what came of it. Any other error counts as `LLM_FAILED`.
+ * request and throws a `TidingError` whose code says what came of it, and `isUnsent` that there was no request. Any other
+ * error counts as `LLM_FAILED`.
  */
 import type { Generation, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
 
@@ -10,6 +11,7 @@ export interface LLMCall {
   readonly input: LLMInput;
   /** One of `endpoints`. */
   readonly endpoint: string;
+  /** Without a seed: `seed` is the call's. */
   readonly generationKwargs: Readonly<Record<string, unknown>>;
   /** The form that the answer must have; null for any. What the LLM cannot ask of its server it leaves to the caller's check. */
   readonly structuredOutput: StructuredOutput | null;

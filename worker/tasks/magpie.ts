@@ -69,7 +69,7 @@ async function converse(
 async function askUser(llm: TaskLLM, messages: readonly Message[], turn: number): Promise<string> {
   let written = "";
   for (let ask = 0; ask < MOST_ASKS; ask += 1) {
-    written = (await llm.generate(messages, { preQuery: true, turn })).text;
+    written = (await llm.generate(messages, { preQuery: true, turn, asking: ask })).text;
     const message = userMessageOf(written);
     if (message !== "") return message;
   }

@@ -14,6 +14,8 @@ interface Refusal {
   readonly isSilence: boolean;
   readonly sinceMs: number;
   readonly lastMs: number;
+  /** What was told of the stream: where it is refused for another reason now, that stands until this one has lasted too. */
+  readonly toldPlace: string | null;
 }
 
 export interface FullStoresOptions {
@@ -23,7 +25,10 @@ export interface FullStoresOptions {
   readonly mends: ReadonlyMap<string, string>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** Called with each place that takes nothing more, once, and with null when all take again what is written to them. */
+  /**
+   * Called whenever `now` changes: with each place that takes nothing more, once; where it has room again and another has
+   * not, with that one; with null when all take again what is written to them.
+   */
   readonly tell: (full: FullStore | null) => void;
 }
 
@@ -35,25 +40,24 @@ export interface FullStoresOptions {
 export class FullStores {
   readonly #options: FullStoresOptions;
   readonly #refusals = new Map<string, Refusal>();
+  /** By place, in the order in which they were told. */
   readonly #told = new Map<string, FullStore>();
+  #tellsOf: FullStore | null = null;
 
   constructor(options: FullStoresOptions) {
     this.#options = options;
   }
 
-  /** What was told last and has not passed. */
+  /** What was told last of what has not passed. */
   get now(): FullStore | null {
-    return [...this.#told.values()].at(-1) ?? null;
+    const refusals = this.#standing();
+    return [...this.#told].findLast(([place]) => isNamed(place, refusals))?.[1] ?? null;
   }
 
   accepted(stream: string): void {
     if (this.#refusals.size === 0) return;
     this.#refusals.delete(stream);
-    const forgotten = this.#options.now() - FORGOTTEN_AFTER_MS;
-    for (const [each, { lastMs }] of this.#refusals) if (lastMs < forgotten) this.#refusals.delete(each);
-    if (this.#refusals.size > 0 || this.#told.size === 0) return;
-    this.#told.clear();
-    this.#options.tell(null);
+    this.#tellChange();
   }
 
   /** Gives the error, with what is full where something is. */
@@ -65,12 +69,27 @@ export class FullStores {
     const lastMs = this.#options.now();
     const known = this.#refusals.get(stream);
     const sinceMs = known?.isSilence === isSilence ? known.sinceMs : lastMs;
-    this.#refusals.set(stream, { store, isSilence, sinceMs, lastMs });
-    if (lastMs - sinceMs >= (isSilence ? SILENT_FOR_MS : FULL_FOR_MS) && !this.#told.has(store.place)) {
-      this.#told.set(store.place, store);
-      this.#options.tell(store);
-    }
+    const hasLasted = lastMs - sinceMs >= (isSilence ? SILENT_FOR_MS : FULL_FOR_MS);
+    const toldPlace = hasLasted ? store.place : (known?.toldPlace ?? null);
+    this.#refusals.set(stream, { store, isSilence, sinceMs, lastMs, toldPlace });
+    if (hasLasted && !this.#told.has(store.place)) this.#told.set(store.place, store);
+    this.#tellChange();
     return isSilence ? error : new TransportError("full", error.message, { full: store, cause: error.cause });
+  }
+
+  #standing(): readonly Refusal[] {
+    const forgotten = this.#options.now() - FORGOTTEN_AFTER_MS;
+    return [...this.#refusals.values()].filter(({ lastMs }) => lastMs >= forgotten);
+  }
+
+  #tellChange(): void {
+    const refusals = this.#standing();
+    for (const [stream, refusal] of this.#refusals) if (!refusals.includes(refusal)) this.#refusals.delete(stream);
+    for (const place of this.#told.keys()) if (!isNamed(place, refusals)) this.#told.delete(place);
+    const { now } = this;
+    if (now === this.#tellsOf) return;
+    this.#tellsOf = now;
+    this.#options.tell(now);
   }
 
   #full(stream: string, error: TransportError): FullStore {
@@ -105,6 +124,10 @@ export class FullStores {
       mend: "See the server's log: with a full disk it must be restarted once there is space. A stream that was deleted is made again by a coordinator that starts.",
     };
   }
+}
+
+function isNamed(place: string, refusals: readonly Refusal[]): boolean {
+  return refusals.some(({ store, toldPlace }) => store.place === place || toldPlace === place);
 }
 
 /** Neither a connection that broke nor an answer that says no. */

@@ -7,7 +7,7 @@ import { LengthCheck } from "./length-check.ts";
 import { openTokenizerSource } from "./open-tokenizer-source.ts";
 import type { TokenizerSourceOptions } from "./open-tokenizer-source.ts";
 import { learnTurns, preQueryFor, renderToUserTurn } from "./pre-query-templates.ts";
-import type { PreQuery, TurnTexts } from "./pre-query-templates.ts";
+import type { TurnTexts } from "./pre-query-templates.ts";
 import type { PromptRenderer, Room } from "./prompt-renderer.ts";
 import { addedTokens, namedTokens, prependedToken } from "./special-tokens.ts";
 import { stopSequences } from "./stop-sequences.ts";
@@ -22,8 +22,6 @@ export interface PromptRendererOptions extends TokenizerSourceOptions {
   readonly tokenizerId: string;
   /** An alias, or the user's header itself; null to take it from the chat template. */
   readonly preQueryTemplate: string | null;
-  /** Render as distilabel 1.5 does, byte for byte, dangling headers and second begin tokens included. */
-  readonly compatible?: boolean;
 }
 
 /**
@@ -36,14 +34,13 @@ export async function openPromptRenderer(options: PromptRendererOptions): Promis
   const files = await readTokenizerFiles(source);
   const length = new LengthCheck(source, files.tokenizer);
   const advice = source.advice?.() ?? [];
-  return new ChatRenderer(files, { preQuery, length, advice, compatible: options.compatible ?? false });
+  return new ChatRenderer(files, { preQuery, length, advice });
 }
 
 interface ChatRendererOptions {
-  readonly preQuery: PreQuery | null;
+  readonly preQuery: string | null;
   readonly length: LengthCheck;
   readonly advice: readonly string[];
-  readonly compatible: boolean;
 }
 
 class ChatRenderer implements PromptRenderer {
@@ -54,12 +51,10 @@ class ChatRenderer implements PromptRenderer {
   readonly #template: ChatTemplate;
   readonly #turns: TurnTexts;
   /** Null where the chat template decides alone. */
-  readonly #preQuery: PreQuery | null;
+  readonly #preQuery: string | null;
   readonly #length: LengthCheck;
-  /** What is appended in the compatible form; null in the correct one. */
-  readonly #appended: string | null;
 
-  constructor(files: TokenizerFiles, { preQuery, length, advice, compatible }: ChatRendererOptions) {
+  constructor(files: TokenizerFiles, { preQuery, length, advice }: ChatRendererOptions) {
     const tokens = namedTokens(files.config, files.specialTokensMap);
     const beginToken = tokens["bos_token"] ?? null;
     this.#template = new ChatTemplate(files.chatTemplate, tokens);
@@ -67,27 +62,17 @@ class ChatRenderer implements PromptRenderer {
     this.#preQuery = preQuery;
     this.#length = length;
     this.advice = advice;
-    this.#appended = compatible ? appendedText(preQuery, this.#turns) : null;
     this.bosToken = prependedToken(files.tokenizer);
     this.stopSequences = stopSequences(this.#turns, {
       eosToken: tokens["eos_token"] ?? null,
       addedTokens: addedTokens(files.tokenizer),
     });
     const { bosToken, stopSequences: stops } = this;
-    const deciding = [
-      RENDERING_VERSION,
-      files.chatTemplate,
-      Object.entries(tokens),
-      bosToken,
-      stops,
-      preQuery,
-      compatible,
-    ];
+    const deciding = [RENDERING_VERSION, files.chatTemplate, Object.entries(tokens), bosToken, stops, preQuery];
     this.revision = createHash("sha256").update(JSON.stringify(deciding)).digest("hex");
   }
 
   render(messages: readonly ChatMessage[], { preQuery }: { readonly preQuery: boolean }): string {
-    if (preQuery && this.#appended !== null) return this.#appendPreQuery(messages, this.#appended);
     if (preQuery) return this.#renderPreQuery(messages);
     if (messages.length === 0) throw new TidingError("ROW_INVALID", "The conversation has no messages.");
     return this.#template.render(messages, true);
@@ -105,7 +90,7 @@ class ChatRenderer implements PromptRenderer {
     }
     const { opening, userHeader } = this.#turns;
     // An alias begins a conversation bare, as in distilabel; the template might add a system prompt of its own.
-    const header = this.#preQuery === null ? null : withoutOpening(this.#preQuery.text, opening);
+    const header = this.#preQuery === null ? null : withoutOpening(this.#preQuery, opening);
     if (header !== null && messages.length === 0) return opening + header;
 
     const rendered = renderToUserTurn(this.#template, messages);
@@ -119,23 +104,6 @@ class ChatRenderer implements PromptRenderer {
       },
     );
   }
-
-  /** As `MagpieChatTemplateMixin` of distilabel 1.5.3. */
-  #appendPreQuery(messages: readonly ChatMessage[], text: string): string {
-    const rendered = messages.length === 0 ? "" : this.#template.render(messages, true);
-    return messages.at(-1)?.role === "user" ? rendered : rendered + text;
-  }
-}
-
-/** distilabel's alias for Llama 3 holds the begin token, which so comes again on later turns. */
-function appendedText(preQuery: PreQuery | null, { opening, userHeader }: TurnTexts): string {
-  if (preQuery?.isAlias === false) return preQuery.text;
-  const header = preQuery?.text ?? userHeader;
-  if (header !== null) return opening + header;
-  throw new TidingError("SPEC_INVALID", "The user's header cannot be told from the model's chat template.", {
-    place: "magpie_pre_query_template",
-    mend: "Give it as a text.",
-  });
 }
 
 /** A begin token stands once, where the template writes it. */

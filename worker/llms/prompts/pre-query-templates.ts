@@ -44,21 +44,15 @@ export const PRE_QUERY_TEMPLATES: Readonly<Record<string, string>> = {
   "deepseek-v3": "<｜User｜>",
 };
 
-export interface PreQuery {
-  readonly text: string;
-  /** Whether the user named a family, and did not write the text. */
-  readonly isAlias: boolean;
-}
-
 /**
  * What `magpie_pre_query_template` means: an alias's text, or the value itself. Null for none, which leaves it to the
  * model's chat template. Throws `SPEC_INVALID` for a plain word that is no alias: no model's header looks like that.
  */
-export function preQueryFor(template: string | null): PreQuery | null {
+export function preQueryFor(template: string | null): string | null {
   if (template === null) return null;
   const alias = Object.hasOwn(PRE_QUERY_TEMPLATES, template) ? PRE_QUERY_TEMPLATES[template] : undefined;
-  if (alias !== undefined) return { text: alias, isAlias: true };
-  if (!/^[\w.-]*$/.test(template)) return { text: template, isAlias: false };
+  if (alias !== undefined) return alias;
+  if (!/^[\w.-]*$/.test(template)) return template;
   throw new TidingError("SPEC_INVALID", `No pre-query template is known as ${JSON.stringify(template)}.`, {
     place: "magpie_pre_query_template",
     mend: `Leave it out, so that it is taken from the model's chat template, or give one of ${Object.keys(PRE_QUERY_TEMPLATES).join(", ")}, or the text itself.`,

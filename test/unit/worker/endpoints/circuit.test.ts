@@ -7,6 +7,7 @@ import {
   afterAnswer,
   afterCall,
   afterFailure,
+  afterNothingSent,
   afterProbePassed,
   afterProbeStarted,
   CALLS_TO_OPEN,
@@ -66,6 +67,19 @@ void test("an answer closes it, unless it was asked for before an outage", () =>
   assert.equal(afterAnswer(down, 1_001).kind, "closed");
 });
 
+void test("a trial that sent nothing is made again by the next call, and what is older than the outage was none", () => {
+  const atTrial = afterProbePassed(afterProbeStarted(failing(CLOSED, 1, 1_000, "ENDPOINT_UNREACHABLE")), 1_500);
+  const taken = afterCall(atTrial, 1_600);
+  assert.equal(mayCall(taken, 1_700), false);
+  const again = afterNothingSent(taken, { takenAtMs: 1_600, nowMs: 1_700 });
+  assert.deepEqual(afterCall(again, 1_700), { ...taken, trialAtMs: 2_100 });
+  assert.equal(afterNothingSent(taken, { takenAtMs: 999, nowMs: 1_700 }), taken);
+  const probing = afterProbeStarted(failing(CLOSED, 1, 1_000, "ENDPOINT_UNREACHABLE"));
+  for (const circuit of [CLOSED, probing, failing(CLOSED, 1, 1_000, "UNAUTHORIZED")]) {
+    assert.equal(afterNothingSent(circuit, { takenAtMs: 1_600, nowMs: 1_700 }), circuit);
+  }
+});
+
 void test("each failed probe doubles the wait up to 15 s, and the outage keeps its beginning", () => {
   let circuit = failing(CLOSED, 1, 500, "ENDPOINT_UNREACHABLE");
   const waits: number[] = [];
@@ -81,7 +95,7 @@ void test("each failed probe doubles the wait up to 15 s, and the outage keeps i
 void test("whatever happens, no request is let in while it is open, and a probe is due within 15 s", () => {
   const codes = ["ENDPOINT_ERROR", "ENDPOINT_UNREACHABLE", "UNAUTHORIZED"] as const;
   const event = fc.record({
-    type: fc.constantFrom("answer", "failure", "probe-started", "probe-passed", "probe-failed", "call"),
+    type: fc.constantFrom("answer", "failure", "probe-started", "probe-passed", "probe-failed", "call", "nothing-sent"),
     code: fc.constantFrom(...codes),
     call: fc.nat(30),
     afterMs: fc.nat(20_000),
@@ -113,6 +127,10 @@ void test("whatever happens, no request is let in while it is open, and a probe 
             break;
           case "call":
             if (mayCall(circuit, nowMs)) circuit = afterCall(circuit, nowMs);
+            break;
+          case "nothing-sent":
+            circuit = afterNothingSent(circuit, { takenAtMs: nowMs - afterMs, nowMs });
+            assert.equal(circuit.kind, before.kind);
             break;
         }
         if (circuit.kind === "open") {

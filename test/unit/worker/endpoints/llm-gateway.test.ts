@@ -91,12 +91,29 @@ void test("an answer that was no use is asked for again with a new seed", async 
   assert.equal((await answer).seed, 101);
 });
 
-void test("a seed of the spec's own stays", async () => {
+void test("a seed among the parameters is told to whoever makes the seeds, and the LLM gets theirs alone", async () => {
   const llm = new HandLLM();
-  await using world = openGateway(llm, { generationKwargs: { seed: 5 } });
-  const answer = world.generate();
+  await using world = openGateway(llm, { generationKwargs: { seed: 5, top_p: 0.5 } });
+  const asked: unknown[] = [];
+  const seedFor = (answerAttempt: number, fixedSeed: number | null): number => {
+    asked.push([answerAttempt, fixedSeed]);
+    return 10 * (fixedSeed ?? 0) + answerAttempt;
+  };
+  const answer = world.gateway.generate(input, { seedFor, signal: never });
+  llm.inFlight[0]?.fail("RESPONSE_INVALID");
+  const { call } = await requestAt(llm);
+  assert.deepEqual([call.seed, call.generationKwargs], [51, { top_p: 0.5 }]);
   llm.inFlight[0]?.answer();
-  assert.equal((await answer).seed, 5);
+  assert.equal((await answer).seed, 51);
+  for (const seed of [0, null]) {
+    void world.gateway.generate(input, { generationKwargs: { seed }, seedFor, signal: never }).catch(() => {});
+  }
+  assert.deepEqual(asked, [
+    [0, 5],
+    [1, 5],
+    [0, 0],
+    [0, null],
+  ]);
 });
 
 void test("a call's own generation_kwargs lie over the gateway's", async () => {

@@ -119,6 +119,31 @@ void test("generations of one input differ in their seeds: random ones, or the g
   assert.deepEqual(seeds.slice(3), [0, 1, 2, 70, 71]);
 });
 
+void test("under a given seed no request is made twice: not after a misfit, not after an answer that is none", async () => {
+  let asked = 0;
+  await using server = await startScriptedServer(
+    tgi((_request, response) =>
+      asked++ === 0 ? void response.end("<html>") : sendJson(response, chatAnswer("no JSON")),
+    ),
+  );
+  const runs: number[][] = [];
+  for (let run = 0; run < 2; run++) {
+    asked = 0;
+    const form = { structured_output: { format: "json", schema: { type: "object" } }, structured_retries: 2 } as const;
+    await using llm = open(server, { ...form, slots: 1, attempts: 2, generation_kwargs: { seed: 70 } });
+    const before = posts(server).length;
+    await llm.generateOutputs({ inputs: ["a prompt as it stands"].map(ask), num_generations: 2 });
+    const seeds = posts(server)
+      .slice(before)
+      .map(({ body }) => body.seed as number);
+    assert.equal(seeds.length, 7);
+    assert.equal(new Set(seeds).size, 7, seeds.join(", "));
+    assert.ok(seeds.includes(70) && seeds.includes(71));
+    runs.push(seeds.toSorted((a, b) => a - b));
+  }
+  assert.deepEqual(runs[0], runs[1]);
+});
+
 void test("an input may bring the form of its own answer, before that of the LLM; null is for none", async () => {
   const answers: Record<string, string> = { own: "blue", none: "anything", others: '{"n":1}', wrong: "{}" };
   await using server = await startScriptedServer(

@@ -1,6 +1,7 @@
 /** Which wire a call takes, and what a rendered prompt looks like at the server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TidingError } from "../../../../shared/errors.ts";
 import type { LLMInput } from "../../../../shared/task/task.ts";
 import { bracketRenderer, listing, openLLM } from "../../../support/inference-llm.ts";
 import { chatAnswer, sendJson, startScriptedServer, tgi, TGI_INFO } from "../../../support/scripted-server.ts";
@@ -95,7 +96,9 @@ void test("a user's message is asked for with the ends of turns, the user's own 
     "</s>",
   ]);
   await using vllm = await startListing("vllm");
-  assert.deepEqual(await stops(vllm, { stop: ["a", "b", "c", "d"] }), ["a", "b", "c", "d", "</turn>", "</s>"]);
+  assert.deepEqual(await stops(vllm, { stop: ["a", "b", "c"] }), ["a", "b", "c", "</turn>"]);
+  await using sglang = await startListing("sglang");
+  assert.deepEqual(await stops(sglang, { stop: ["a", "b", "c", "d"] }), ["a", "b", "c", "d", "</turn>", "</s>"]);
 });
 
 void test("stop sequences of the user's own are never left out, even beyond what OpenAI's API takes", async () => {
@@ -134,6 +137,40 @@ void test("a conversation that the template refuses fails before anything is sen
   };
   await using client = openLLM({ base_url: server.url }, refusing);
   await assert.rejects(client.call(conversation), /roles must alternate/);
+  assert.ok(server.requests.every(({ method }) => method === "GET"));
+});
+
+void test("what fails before anything is sent says so, whatever it is, and what a server refuses does not", async () => {
+  await using server = await startTgi({ ...TGI_INFO, max_total_tokens: 10 });
+  const refused = (code: "ROW_INVALID" | "CONTEXT_TOO_LONG") => new TidingError(code, "refused here");
+  const refusing = {
+    ROW_INVALID: {
+      ...bracketRenderer,
+      render: () => {
+        throw refused("ROW_INVALID");
+      },
+    },
+    CONTEXT_TOO_LONG: { ...bracketRenderer, checkRoom: () => Promise.reject(refused("CONTEXT_TOO_LONG")) },
+  };
+  for (const code of ["ROW_INVALID", "CONTEXT_TOO_LONG"] as const) {
+    await using client = openLLM({ base_url: server.url }, refusing[code]);
+    await assert.rejects(client.call(conversation), { code, isUnsent: true });
+  }
+  await using plain = openLLM({ base_url: server.url });
+  await assert.rejects(plain.call(conversation, { preQuery: true }), { code: "SPEC_INVALID", isUnsent: true });
+  assert.ok(server.requests.every(({ method }) => method === "GET"));
+  server.script = tgi((_request, response) => sendJson(response, { error: "no" }, { status: 422 }));
+  await assert.rejects(plain.call(conversation), { code: "REQUEST_REJECTED", isUnsent: false });
+});
+
+void test("a conversation that JSON cannot hold is the row's fault, and is not sent", async () => {
+  await using server = await startTgi();
+  await using client = openLLM({ base_url: server.url });
+  await assert.rejects(client.call([{ role: "user", content: [{ type: "text", text: "a", id: 2n ** 60n }] }]), {
+    code: "ROW_INVALID",
+    isUnsent: true,
+    message: /BigInt/,
+  });
   assert.ok(server.requests.every(({ method }) => method === "GET"));
 });
 

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { JetStreamApiError } from "@nats-io/jetstream";
 import { FullStores } from "../../../../../shared/transport/nats/full-stores.ts";
+import { API_CODE } from "../../../../../shared/transport/nats/nats-errors.ts";
 import { openNatsTransport } from "../../../../../shared/transport/nats/nats-transport.ts";
 import { TransportError, type FullStore, type Transport } from "../../../../../shared/transport/transport.ts";
 import { openFiller } from "../../../../support/nats-filler.ts";
@@ -167,5 +169,52 @@ void test("a stream that nobody writes to any more holds the all-clear up for a 
   assert.equal(told.length, 1);
   pass(61_000);
   fulls.accepted("STATE");
+  assert.deepEqual(told.slice(1), [null]);
+});
+
+/** Of a stream at its own limit. */
+const atLimit = (): TransportError =>
+  new TransportError("full", "no", {
+    cause: new JetStreamApiError({ code: 503, err_code: API_CODE.storeFailed, description: "maximum bytes exceeded" }),
+  });
+
+void test("of two stores that are full the one that has room again is told no more, and the other one is", () => {
+  const { fulls, told, pass } = watched();
+  for (const stream of ["INPUT", "RESULTS"]) {
+    fulls.refused(stream, atLimit());
+    pass(3_000);
+    fulls.refused(stream, atLimit());
+  }
+  const [input, results] = told;
+  assert.deepEqual([input?.place, results?.place], ["nats://b, stream INPUT", "nats://b, stream RESULTS"]);
+  assert.equal(fulls.now, results);
+  fulls.accepted("RESULTS");
+  assert.equal(fulls.now, input, "it is not the one with room that is shown to who begins to listen");
+  assert.deepEqual(told, [input, results, input]);
+  fulls.accepted("INPUT");
+  assert.equal(fulls.now, null);
+  assert.deepEqual(told, [input, results, input, null]);
+});
+
+void test("what nobody has tried for a while is not shown as full to who begins to listen, and room is still told", () => {
+  const { fulls, told, pass } = watched();
+  fulls.refused("RESULTS", atLimit());
+  pass(3_000);
+  fulls.refused("RESULTS", atLimit());
+  pass(61_000);
+  assert.equal(fulls.now, null);
+  fulls.accepted("STATE");
+  assert.deepEqual(told, [told[0], null]);
+});
+
+void test("a stream that is refused for another reason stays full: what was told stands until the other has lasted", () => {
+  const { fulls, told, pass } = watched();
+  fulls.refused("LOG", atLimit());
+  pass(3_000);
+  fulls.refused("LOG", atLimit());
+  for (let second = 0; second < 35; second += 5, pass(5_000)) fulls.refused("LOG", silent());
+  assert.equal(fulls.now, told[0]);
+  assert.equal(told.length, 1);
+  fulls.accepted("LOG");
   assert.deepEqual(told.slice(1), [null]);
 });

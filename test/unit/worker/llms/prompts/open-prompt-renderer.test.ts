@@ -16,15 +16,14 @@ const TURN = [
 async function open(
   vocabulary: string,
   family: string,
-  more: { preQueryTemplate?: string | null; compatible?: boolean; inConfig?: boolean } = {},
+  more: { preQueryTemplate?: string | null; inConfig?: boolean } = {},
 ) {
-  const { preQueryTemplate = null, compatible = false, inConfig = true } = more;
+  const { preQueryTemplate = null, inConfig = true } = more;
   await using files = await tokenizerFolder(vocabulary, family, { inConfig });
   return await openPromptRenderer({
     tokenizerId: files.folder,
     folder: "/",
     preQueryTemplate,
-    compatible,
     environment: {},
   });
 }
@@ -72,23 +71,6 @@ void test("a header of one's own takes the place of the template's", async () =>
   assert.throws(() => gemma.render([SYSTEM], { preQuery: true }), { code: "ROW_INVALID", mend: /pre_query_template/ });
 });
 
-void test("in the compatible form prompts are distilabel's, byte for byte", async () => {
-  const llama = await open("llama3.1", "llama3", { preQueryTemplate: "llama3", compatible: true });
-  const begin = `<|begin_of_text|>${LLAMA_HEADER}`;
-  const header = "<|start_header_id|>assistant<|end_header_id|>\n\n";
-  const rendered = `<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe terse.<|eot_id|>${header}`;
-  assert.equal(llama.render([], { preQuery: true }), begin);
-  assert.equal(llama.render([SYSTEM], { preQuery: true }), rendered + begin);
-  const asked = [{ role: "user", content: "Why?" }];
-  assert.equal(llama.render(asked, { preQuery: true }), `${begin}Why?<|eot_id|>${header}`);
-  const qwen = await open("qwen3", "qwen2", { preQueryTemplate: "qwen2", compatible: true });
-  assert.ok(qwen.render(TURN, { preQuery: true }).endsWith("<|im_start|>assistant\n<|im_start|>user\n"));
-  const literal = await open("llama3.1", "llama3", { preQueryTemplate: "USER: ", compatible: true });
-  assert.equal(literal.render([], { preQuery: true }), "USER: ");
-  const derived = await open("qwen3", "qwen2", { compatible: true });
-  assert.equal(derived.render([], { preQuery: true }), "<|im_start|>user\n");
-});
-
 void test("a conversation that cannot be gone on with is refused", async () => {
   const qwen = await open("qwen3", "qwen3");
   assert.throws(() => qwen.render([], { preQuery: false }), { code: "ROW_INVALID" });
@@ -112,7 +94,6 @@ void test("the revision follows what decides the text, and nothing else", async 
   assert.notEqual((await open("llama3.1", "qwen3")).revision, first.revision);
   assert.notEqual((await open("qwen3", "qwen2")).revision, first.revision);
   assert.notEqual((await open("qwen3", "qwen3", { preQueryTemplate: "qwen3" })).revision, first.revision);
-  assert.notEqual((await open("qwen3", "qwen3", { compatible: true })).revision, first.revision);
 });
 
 void test("a tokenizer is a folder, its tokenizer.json, or a path relative to the spec's folder", async () => {

@@ -85,8 +85,8 @@ void test("a template that drops the user's message refuses the row", () => {
 
 void test("a pre-query template is an alias, or a text as it stands", () => {
   assert.equal(preQueryFor(null), null);
-  assert.deepEqual(preQueryFor("qwen2"), { text: "<|im_start|>user\n", isAlias: true });
-  assert.deepEqual(preQueryFor("USER: "), { text: "USER: ", isAlias: false });
+  assert.equal(preQueryFor("qwen2"), "<|im_start|>user\n");
+  assert.equal(preQueryFor("USER: "), "USER: ");
 });
 
 void test("a plain word that is no alias is refused with the aliases", () => {
