@@ -33,7 +33,7 @@ export async function checkMagpie(
   tokenizer: string,
 ): Promise<MagpieResult> {
   const llm = {
-    base_url: server.url,
+    ...server.access,
     slots: PARALLEL,
     tokenizer_id: tokenizer,
     generation_kwargs: { max_new_tokens: NEW_TOKENS, temperature: 0.8 },

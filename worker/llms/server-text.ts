@@ -6,11 +6,11 @@ const RAW_LENGTH = 65_536;
 /** Letters and digits in a row that a message must share with a prompt to count as its echo. */
 const ECHO_LENGTH = 20;
 
-/** The first line of a server's message, cut to 300 characters; empty where it repeats part of the prompt. */
+/** What a server says is wrong, or the first line of its message, cut to 300 characters; empty where it repeats part of the prompt. */
 export function quotable(message: string, input: LLMInput, secrets: readonly string[]): string {
   // pydantic (vLLM, SGLang, FastAPI gateways) appends the offending value to its messages.
   const valueAt = message.search(/["']?\binput(_value)?["']?\s*[:=]/);
-  const ownWords = valueAt === -1 ? message : message.slice(0, valueAt);
+  const ownWords = fieldErrors(message) ?? (valueAt === -1 ? message : message.slice(0, valueAt));
   const line = (ownWords.trimStart().split(/[\r\n]/, 1)[0] ?? "").slice(0, MESSAGE_LENGTH).trim();
   return echoes(line, input) ? "" : withoutSecrets(line, secrets);
 }
@@ -18,6 +18,17 @@ export function quotable(message: string, input: LLMInput, secrets: readonly str
 /** A server's answer for the failed row: cut to 64 Ki characters, keys replaced. */
 export function rawResponse(text: string, secrets: readonly string[]): string {
   return withoutSecrets(text.slice(0, RAW_LENGTH), secrets);
+}
+
+/**
+ * vLLM lists what does not fit of a body below a line that says how many, each as Python shows it: `{'type': …, 'loc':
+ * 'body.stop', 'msg': 'List should have …', 'input': …}` (test/fixtures/vllm/). Null for any other message.
+ */
+function fieldErrors(message: string): string | null {
+  if (!/^\d+ validation errors?:\n/.test(message)) return null;
+  const errors = message.matchAll(/'loc': '([^'\n]*)', 'msg': (?:'([^'\n]*)'|"([^"\n]*)")/g);
+  const texts = Array.from(errors, ([, field, text, quoting]) => `${field}: ${text ?? quoting}`);
+  return texts.length === 0 ? null : texts.join("; ");
 }
 
 function withoutSecrets(text: string, secrets: readonly string[]): string {

@@ -3,23 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ErrorCode } from "../../../shared/errors.ts";
 import type { Generation } from "../../../shared/task/task.ts";
+import { COMPLETION_USAGE, completion, completionChunk } from "../../support/completions.ts";
 import { bracketRenderer, event, listing, openLLM, sendEvents, unlisted } from "../../support/inference-llm.ts";
 import { sendJson, startScriptedServer } from "../../support/scripted-server.ts";
 import type { Script } from "../../support/scripted-server.ts";
 
 const PROMPT = "<s>Tell of the magpie and its seven nests.";
-const completion = (text: unknown, more: Record<string, unknown> = {}): Record<string, unknown> => ({
-  id: "cmpl-1",
-  object: "text_completion",
-  model: "served",
-  choices: [{ index: 0, text, logprobs: null, finish_reason: "stop", ...more }],
-  usage: { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 },
-});
 const answers = (owner: string, body: unknown, status = 200): Script =>
   listing(owner, (_request, response) => sendJson(response, body, { status }));
-const chunk = (text: string, finish_reason: string | null = null): string =>
-  event({ object: "text_completion", model: "served", choices: [{ index: 0, text, finish_reason }] });
-const usage = event({ model: "served", choices: [], usage: { prompt_tokens: 7, completion_tokens: 3 } });
 const DONE = "data: [DONE]\n\n";
 const whole: Generation = {
   text: "a bird",
@@ -50,7 +41,13 @@ for (const [owner, own] of [
     assert.deepEqual(post?.body, { ...fields, prompt: PROMPT });
 
     server.script = listing(owner, (_request, response) =>
-      sendEvents(response, [chunk("a"), chunk(" bird"), chunk("", "stop"), usage, DONE]),
+      sendEvents(response, [
+        completionChunk("a"),
+        completionChunk(" bird"),
+        completionChunk("", "stop"),
+        COMPLETION_USAGE,
+        DONE,
+      ]),
     );
     await using streamed = openLLM({ ...spec, stream: true });
     assert.deepEqual(await streamed.call(PROMPT), whole);
@@ -106,7 +103,19 @@ const errors: readonly [what: string, status: number, body: unknown, code: Error
     { error: { message: "The model `x` does not exist.", type: "NotFoundError", code: 404 } },
     "MODEL_NOT_FOUND",
   ],
-  ["vLLM's dead engine", 500, { error: { message: "EngineDeadError", type: "InternalServerError" } }, "ENDPOINT_ERROR"],
+  [
+    "vLLM's dead engine",
+    500,
+    {
+      error: {
+        message: "EngineCore encountered an issue. See stack trace (above) for the root cause.",
+        type: "InternalServerError",
+        param: null,
+        code: 500,
+      },
+    },
+    "ENDPOINT_ERROR",
+  ],
   [
     "SGLang's context overflow",
     400,
@@ -136,12 +145,16 @@ for (const [what, status, body, code] of errors) {
 }
 
 const brokenStreams: readonly [what: string, events: readonly string[], code: ErrorCode][] = [
-  ["no end", [chunk("half")], "STREAM_TRUNCATED"],
+  ["no end", [completionChunk("half")], "STREAM_TRUNCATED"],
   ["nothing", [], "STREAM_TRUNCATED"],
   ["an end without an answer", [DONE], "RESPONSE_INVALID"],
   ["half an event", [`data: {"cho\n\n`], "RESPONSE_INVALID"],
-  ["an abort at its end", [chunk("a", "abort"), DONE], "ENDPOINT_ERROR"],
-  ["an error event", [chunk("a"), event({ error: { message: "queue is full", code: 503 } })], "ENDPOINT_SATURATED"],
+  ["an abort at its end", [completionChunk("a", "abort"), DONE], "ENDPOINT_ERROR"],
+  [
+    "an error event",
+    [completionChunk("a"), event({ error: { message: "queue is full", code: 503 } })],
+    "ENDPOINT_SATURATED",
+  ],
 ];
 for (const [what, events, code] of brokenStreams) {
   void test(`a stream with ${what} is ${code}`, async () => {

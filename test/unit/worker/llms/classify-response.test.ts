@@ -255,6 +255,17 @@ void test("a message that repeats the prompt is not shown, and the failed row st
   assert.match(error.rawResponse ?? "", /airspeed/);
 });
 
+void test("of vLLM's list of what does not fit every field is told, in whichever quotes, and never its value", () => {
+  const { message } = classify(
+    400,
+    openai(
+      "2 validation errors:\n  {'type': 'literal_error', 'loc': 'body.tool_choice', 'msg': \"Input should be 'none'\", 'input': 'canary'}" +
+        "\n  {'type': 'too_long', 'loc': 'body.stop', 'msg': 'At most 4 items', 'input': '<list of 5 items>'}",
+    ),
+  );
+  assert.match(message, /: body\.tool_choice: Input should be 'none'; body\.stop: At most 4 items$/);
+});
+
 void test("what pydantic appends of the input is not shown", () => {
   const { message } = classify(
     400,
