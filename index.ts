@@ -59,6 +59,23 @@ export {
 } from "./shared/task/task.ts";
 export type { Standing } from "./shared/protocol/standing-record.ts";
 export type { Transport } from "./shared/transport/transport.ts";
+export { endpointPrice, type EndpointPrice, type HardwareOffer } from "./worker/llms/hub/endpoint-hardware.ts";
+export type { EndpointHardware, EndpointRecord, EndpointState } from "./worker/llms/hub/endpoint-record.ts";
+export type {
+  EndpointChanges,
+  EndpointImage,
+  EndpointModel,
+  EndpointScaling,
+  EndpointSettings,
+  EndpointType,
+} from "./worker/llms/hub/endpoint-settings.ts";
+export {
+  InferenceEndpoints,
+  type EndpointList,
+  type InferenceEndpointsOptions,
+  type ListOptions,
+  type WaitOptions,
+} from "./worker/llms/hub/inference-endpoints.ts";
 export { InferenceEndpointsLLM, type StreamOptions } from "./worker/llms/inference-endpoints-llm.ts";
 export type {
   GeneratedOutputs,

@@ -1,27 +1,19 @@
 /** Hugging Face's services on 127.0.0.1, as far as calls go through them: the Hub, its router, the endpoints' API. */
+import { answerEndpoints, endpointsService } from "./endpoints-service.ts";
+import type { EndpointsService } from "./endpoints-service.ts";
 import { sendJson, startScriptedServer } from "./scripted-server.ts";
 import type { ReceivedRequest, Script, ScriptedServer } from "./scripted-server.ts";
 
 export const HUB_TOKEN = "hf_canary";
 
-/** A dedicated endpoint as the API describes it. */
-export interface FakeEndpoint {
-  state: string;
-  url?: string;
-  repository?: string;
-  revision?: string;
-}
-
-export interface FakeHub extends AsyncDisposable {
+export interface FakeHub extends AsyncDisposable, EndpointsService {
   readonly server: ScriptedServer;
   /** Leads a client here, with a token. */
   readonly environment: Readonly<Record<string, string>>;
-  /** By `namespace/name`. */
-  readonly endpoints: Record<string, FakeEndpoint>;
   /** What it lets in. */
   token: string;
   /** Who has the token. */
-  user: { type: string; name: string };
+  user: { type: string; name: string; orgs?: readonly { name: string }[] };
   /** By repository: the value of `inferenceProviderMapping`. */
   readonly models: Record<string, unknown>;
   /** Requests for answers, which went through the router. */
@@ -39,15 +31,8 @@ export async function startFakeHub(route: Script = () => undefined): Promise<Fak
     if (path === "/api/whoami-v2") return sendJson(response, hub.user);
     const mapping = hub.models[path.replace(/^\/api\/models\//, "")];
     if (mapping !== undefined) return sendJson(response, { inferenceProviderMapping: mapping });
-    const id = path.replace(/^\/v2\/endpoint\//, "");
-    const endpoint = hub.endpoints[id];
-    if (endpoint === undefined) return sendJson(response, { error: "not found" }, { status: 404 });
-    const { state, url, repository = "org/model", revision } = endpoint;
-    return sendJson(response, {
-      name: id.split("/")[1],
-      model: { repository, revision, task: "text-generation" },
-      status: { state, ...(url === undefined ? {} : { url }), readyReplica: 0, targetReplica: 1 },
-    });
+    if (path.startsWith("/v2/")) return answerEndpoints(hub, request, response);
+    sendJson(response, { error: "not found" }, { status: 404 });
   });
   const hub: FakeHub = {
     server,
@@ -58,11 +43,11 @@ export async function startFakeHub(route: Script = () => undefined): Promise<Fak
       HF_ENDPOINTS_URL: `${server.url}/v2`,
     },
     token: HUB_TOKEN,
-    endpoints: {},
+    ...endpointsService(),
     user: { type: "user", name: "ada" },
     models: {},
     get calls() {
-      return server.requests.filter(({ method }) => method === "POST");
+      return server.requests.filter(({ method, path }) => method === "POST" && !path.startsWith("/v2/"));
     },
     [Symbol.asyncDispose]: () => server.close(),
   };

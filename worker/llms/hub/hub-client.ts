@@ -1,11 +1,11 @@
 /** Hugging Face's services over HTTP: single questions, few and far between. */
 import { TidingError } from "../../../shared/errors.ts";
 import type { LLMSpec } from "../../../shared/spec/job-spec.ts";
-import { classifyResponse } from "../classify-response.ts";
+import { classifyResponse, serverWords } from "../classify-response.ts";
 import type { ResponseContext } from "../classify-response.ts";
 import type { EndpointContext } from "../endpoint.ts";
 import { HttpClient } from "../http-client.ts";
-import type { HttpAnswer, ProxyEnvironment } from "../http-client.ts";
+import type { HttpAnswer, HttpRequest, ProxyEnvironment } from "../http-client.ts";
 import { isRecord } from "../recognise-server.ts";
 import { maySendKey } from "../request-headers.ts";
 
@@ -17,6 +17,18 @@ const ADDRESSES: Readonly<Record<HubService, { readonly variable: string; readon
   router: { variable: "HF_ROUTER_URL", url: "https://router.huggingface.co" },
   endpoints: { variable: "HF_ENDPOINTS_URL", url: "https://api.endpoints.huggingface.cloud/v2" },
 };
+/** What changes something; `body` is sent as JSON. */
+export interface HubOrder {
+  readonly method: "POST" | "PUT" | "DELETE";
+  readonly path: string;
+  readonly body?: Readonly<Record<string, unknown>>;
+  /** Of `body`: left out of what the service is quoted with. */
+  readonly secrets?: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+type HttpOrder = Pick<HttpRequest, "method" | "body" | "signal">;
+
 const TIMEOUT_MS = 30_000;
 const REDIRECTS = 5;
 
@@ -42,22 +54,36 @@ export class HubClient {
     this.#environment = environment;
   }
 
+  /** Sent once, and to nowhere else: an order that is redirected is refused. Throws errors of the connection. */
+  async order(service: HubService, { method, path, body, secrets = [], signal }: HubOrder): Promise<HubAnswer> {
+    const url = new URL(hubAddress(service, this.#environment) + path);
+    const text = body === undefined ? null : JSON.stringify(body);
+    return this.#answerOf(url, await this.#send(url, { method, body: text, signal }), secrets);
+  }
+
+  /** The status that a page of an endpoint answers with, asked with the token. Throws errors of the connection. */
+  async statusOf(url: URL, signal: AbortSignal): Promise<number> {
+    return (await this.#send(url, { method: "GET", body: null, signal })).status;
+  }
+
   /** Follows what moved within the service, as renamed repositories do. Throws errors of the connection. */
   async get(service: HubService, path: string, signal: AbortSignal): Promise<HubAnswer> {
     let url = new URL(hubAddress(service, this.#environment) + path);
-    const token = maySendKey(url) ? this.#token : null;
     for (let hop = 0; ; hop++) {
-      const answer = await this.#getOnce(url, token, signal);
+      const answer = await this.#send(url, { method: "GET", body: null, signal });
       const next = redirectOf(answer, url);
-      if (next === null || next.origin !== url.origin || hop === REDIRECTS) {
-        const secrets = token === null ? [] : [token];
-        return new HubAnswer(answer, { endpoint: url.host, model: null, input: [], secrets });
-      }
+      if (next === null || next.origin !== url.origin || hop === REDIRECTS) return this.#answerOf(url, answer, []);
       url = next;
     }
   }
 
-  async #getOnce(url: URL, token: string | null, signal: AbortSignal): Promise<HttpAnswer> {
+  #answerOf(url: URL, answer: HttpAnswer, more: readonly string[]): HubAnswer {
+    const secrets = [...(this.#token === null ? [] : [this.#token]), ...more].filter((secret) => secret !== "");
+    return new HubAnswer(answer, { endpoint: url.host, model: null, input: [], secrets });
+  }
+
+  async #send(url: URL, { method, body, signal }: HttpOrder): Promise<HttpAnswer> {
+    const token = maySendKey(url) ? this.#token : null;
     const client = new HttpClient({
       endpoint: url.host,
       origin: url.origin,
@@ -68,12 +94,13 @@ export class HubClient {
     });
     const headers: Record<string, string> = { accept: "application/json" };
     if (token !== null) headers["authorization"] = `Bearer ${token}`;
+    if (body !== null) headers["content-type"] = "application/json";
     try {
       return await client.send({
-        method: "GET",
+        method,
         path: url.pathname + url.search,
         headers,
-        body: null,
+        body,
         signal,
         timeoutMs: TIMEOUT_MS,
         reader: null,
@@ -97,9 +124,23 @@ export class HubAnswer {
     return this.#answer.status;
   }
 
-  /** The object that came with status 200. Throws what any other status stands for, `RESPONSE_INVALID` for no object. */
+  get isOk(): boolean {
+    return this.status >= 200 && this.status < 300;
+  }
+
+  /** What the service says of a refusal; empty where it says nothing that may be shown. */
+  get words(): string {
+    return serverWords(this.#answer.text, this.#context.secrets);
+  }
+
+  /** What a status that is none of success stands for. */
+  failure(): TidingError {
+    return classifyResponse(this.#answer, this.#context);
+  }
+
+  /** The object that came with a status of success. Throws what any other status stands for, `RESPONSE_INVALID` for no object. */
   object(): Readonly<Record<string, unknown>> {
-    if (this.status !== 200) throw classifyResponse(this.#answer, this.#context);
+    if (!this.isOk) throw this.failure();
     const { endpoint } = this.#context;
     const value = parsed(this.#answer.text);
     if (isRecord(value)) return value;
