@@ -1,9 +1,8 @@
 import type { Command } from "commander";
 import type { JobBroker } from "../jobs/engine.ts";
 import type { ProvisionOptions } from "../jobs/open-broker.ts";
-import { TidingError } from "../shared/errors.ts";
 import type { JobProgress, JobReport } from "../shared/observe/job-report.ts";
-import { addBrokerOptions, brokerOptions, type BrokerFlags } from "./broker-options.ts";
+import { addBrokerOptions, brokerOption, brokerOptions, type BrokerFlags } from "./broker-options.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { followJob, type FollowedJob } from "./follow-job.ts";
 import { addMetricsOption, serveProgress, type MetricsFlag } from "./metrics-option.ts";
@@ -22,7 +21,7 @@ export interface RunFlags extends BrokerFlags, StreamFlags, MetricsFlag {
 export function addRunOptions(command: Command): Command {
   const what = "run it over NATS, with workers elsewhere: nats://host:4222, or nats:spawn";
   return addMetricsOption(addStreamOptions(addBrokerOptions(command, what)))
-    .option("--no-work", "with a broker: leave the rows to workers elsewhere")
+    .addOption(brokerOption("--no-work", "leave the rows to workers elsewhere"))
     .option("--json", "print the report as one JSON document on standard output")
     .option("-q, --quiet", "no progress and no notices; the summary stays");
 }
@@ -70,9 +69,5 @@ export async function followRun(
 async function runBroker(flags: RunFlags, environment: Environment): Promise<ProvisionOptions | null> {
   const broker = await brokerOptions(flags, environment);
   const streams = streamSettings(flags);
-  if (streams === null) return broker;
-  if (broker !== null) return { ...broker, streams };
-  throw new TidingError("USAGE", "--inputs-budget, --results-budget and --replicas are about a broker's streams.", {
-    mend: "Name the broker with --broker or TIDING_BROKER, or leave them out.",
-  });
+  return broker === null || streams === null ? broker : { ...broker, streams };
 }

@@ -1,9 +1,17 @@
-import type { CliContext } from "./terminal.ts";
+import { writeLines, type CliContext } from "./terminal.ts";
 
 /** SIGINT and SIGTERM, counted: the first asks to drain, the second to stop now, a third ends the program on the spot. */
 export interface Interrupts extends Disposable {
   readonly drain: AbortSignal;
   readonly stop: AbortSignal;
+}
+
+/** As `watchInterrupts`, for who serves until then: says what an interrupt does. */
+export function watchLeaving({ signals, stderr }: CliContext): Interrupts {
+  return watchInterrupts(signals, (step) => {
+    const leaving = "Leaving: running rows are finished; once more (Ctrl-C) to stop now.";
+    writeLines(stderr, [step === "drain" ? leaving : "Stopping now."]);
+  });
 }
 
 /** npm passes a Ctrl-C on to a child that the terminal has told already: the second signal is the same key press. */

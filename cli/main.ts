@@ -1,4 +1,4 @@
-import { CommanderError } from "commander";
+import { CommanderError, type Command } from "commander";
 import { growHeapSparingly } from "../jobs/sparing-heap.ts";
 import { TidingError } from "../shared/errors.ts";
 import type { ExitCode } from "./exit-codes.ts";
@@ -12,8 +12,9 @@ import { lookOf, writeJson, writeLines } from "./terminal.ts";
 export async function runCli(argv: readonly string[], context: CliContext): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.accepted;
   const program = createProgram(context, (code) => (exitCode = code));
+  const commands = program.commands.map((command) => command.name());
   try {
-    await program.parseAsync(argv, { from: "user" });
+    await program.parseAsync(askedFor(argv, commands), { from: "user" });
     return exitCode;
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
@@ -21,16 +22,29 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
       if (thrown.exitCode === 0) return EXIT.accepted;
       if (thrown.code === "commander.help") return EXIT.usage;
     }
-    const known = program.commands.some((command) => command.name() === argv[0]);
-    const error = thrown instanceof CommanderError ? usageError(thrown, known ? argv[0] : undefined) : thrown;
+    const error = thrown instanceof CommanderError ? usageError(thrown, commandOf(argv, program)) : thrown;
     return fail(error, argv.includes("--json"), context);
   }
 }
 
-function usageError(error: CommanderError, command: string | undefined): TidingError {
-  const help = command === undefined ? "tiding --help" : `tiding ${command} --help`;
-  const message = error.message.replace(/^error: /, "");
-  return new TidingError("USAGE", message, { mend: `\`${help}\` lists what there is.`, cause: error });
+/** The command that was meant, with those above it: `tiding endpoints create`. */
+function commandOf([word, ...rest]: readonly string[], within: Command): string {
+  const command = within.commands.find((candidate) => candidate.name() === word);
+  return command === undefined ? within.name() : `${within.name()} ${commandOf(rest, command)}`;
+}
+
+function usageError(error: CommanderError, command: string): TidingError {
+  const help = `${command} --help`;
+  const [, what = "", near] = /^(?:error: )?([^]*?)\.?(?:\n\((Did you mean .*\?)\))?$/.exec(error.message) ?? [];
+  const mend = `${near === undefined ? "" : `${near} `}\`${help}\` lists what there is.`;
+  return new TidingError("USAGE", `${what.charAt(0).toUpperCase()}${what.slice(1)}.`, { mend, cause: error });
+}
+
+/** Help for a command that there is not would be the whole program's, without a word about it: it fails as the command does. */
+function askedFor(argv: readonly string[], commands: readonly string[]): readonly string[] {
+  const [first, name = ""] = argv;
+  const isUnknown = first === "help" && /^\w/.test(name) && name !== "help" && !commands.includes(name);
+  return isUnknown ? [name] : argv;
 }
 
 function fail(error: unknown, json: boolean, { stdout, stderr, environment }: CliContext): ExitCode {

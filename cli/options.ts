@@ -29,3 +29,12 @@ export function fraction(text: string): number {
     throw new InvalidArgumentError("Expected a share from 0 to 1.");
   return number;
 }
+
+const durationUnits = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `15m`, `2h`, `1d`; in milliseconds. */
+export function duration(text: string): number {
+  const match = /^(\d+)([smhd])$/.exec(text);
+  if (match === null) throw new InvalidArgumentError("Expected a duration such as 90s, 15m or 2h.");
+  return Number(match[1]) * durationUnits[match[2] as keyof typeof durationUnits];
+}

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { cancelCommand } from "./commands/cancel.ts";
 import { coordinatorCommand } from "./commands/coordinator.ts";
+import { endpointsCommand } from "./commands/endpoints.ts";
 import { initCommand } from "./commands/init.ts";
 import { jobsCommand } from "./commands/jobs.ts";
 import { pauseCommand } from "./commands/pause.ts";
@@ -38,6 +39,7 @@ const commands = [
   initCommand,
   tasksCommand,
   probeCommand,
+  endpointsCommand,
   schemaCommand,
   simulateCommand,
 ];
@@ -75,8 +77,15 @@ export function createProgram(context: CliContext, finish: Finish): Command {
         next: "Next: `tiding help run`, or `tiding help` with any command. TIDING_DEBUG=1 adds stacks to errors.",
       }),
     );
-  for (const create of commands) program.addCommand(create(context, finish).copyInheritedSettings(program));
+  for (const create of commands) program.addCommand(inheriting(create(context, finish), program));
   return program;
+}
+
+/** Commands below a command are there before it is added, and take nothing over by themselves. */
+function inheriting(command: Command, from: Command): Command {
+  command.copyInheritedSettings(from);
+  for (const below of command.commands) inheriting(below, command);
+  return command;
 }
 
 function packageVersion(): string {

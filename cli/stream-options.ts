@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from "commander";
 import type { ProvisionOptions } from "../jobs/open-broker.ts";
+import { brokerOption } from "./broker-options.ts";
 import { positiveNumber } from "./options.ts";
 
 export interface StreamFlags {
@@ -26,10 +27,13 @@ const LEAST_BUDGET_BYTES = 16 * 2 ** 20;
 
 /** Adds what a broker's streams are to have, for a command that sets the broker up. */
 export function addStreamOptions(command: Command): Command {
+  const inputs = `most bytes of rows on their way to workers; ${asItIs("256MiB")}`;
+  const results = `most bytes of answers that have not landed; ${asItIs("1GiB")}`;
+  const replicas = `copies of what the broker holds, in a cluster; ${asItIs("1")}`;
   return command
-    .option("--inputs-budget <size>", `most bytes of rows on their way to workers; ${asItIs("256MiB")}`, budget)
-    .option("--results-budget <size>", `most bytes of answers that have not landed; ${asItIs("1GiB")}`, budget)
-    .option("--replicas <copies>", `copies of what the broker holds, in a cluster; ${asItIs("1")}`, positiveNumber);
+    .addOption(brokerOption("--inputs-budget <size>", inputs).argParser(budget))
+    .addOption(brokerOption("--results-budget <size>", results).argParser(budget))
+    .addOption(brokerOption("--replicas <copies>", replicas).argParser(positiveNumber));
 }
 
 function asItIs(first: string): string {

@@ -13,7 +13,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Everything that a command may touch of the world outside. */
 export interface CliContext {
-  /** Touched by commands whose spec asks for it, and by no other. */
+  /** Touched by commands whose spec asks for it, and by questions to who sits at a terminal. */
   readonly stdin: StandardInput;
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;

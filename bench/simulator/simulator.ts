@@ -57,7 +57,7 @@ export async function startSimulator(input: SimulatorInput = {}): Promise<Simula
       "USAGE",
       `The simulator cannot listen on ${options.host}:${options.port}: ${messageOf(error)}.`,
       {
-        mend: "Choose another port, or 0 for any free one.",
+        mend: "Choose another address, another port, or port 0 for any free one.",
         cause: error,
       },
     );

@@ -2,9 +2,9 @@ import { Command } from "commander";
 import { addBrokerOptions, type BrokerFlags } from "../broker-options.ts";
 import { CoordinatorLog } from "../coordinator-log.ts";
 import { EXIT, type ExitCode, type Finish } from "../exit-codes.ts";
-import { helpEnd } from "../help.ts";
+import { helpEnd, SERVING_EXIT_CODES_HELP } from "../help.ts";
 import { addMetricsOption, serveProgress, type MetricsFlag } from "../metrics-option.ts";
-import { watchInterrupts } from "../interrupts.ts";
+import { watchLeaving } from "../interrupts.ts";
 import { positiveNumber } from "../options.ts";
 import { addStreamOptions, streamSettings, type StreamFlags } from "../stream-options.ts";
 import type { JobProgress } from "../../shared/observe/job-report.ts";
@@ -46,8 +46,7 @@ export function coordinatorCommand(context: CliContext, finish: Finish): Command
             does: "with more room at the broker, and three copies of all it holds",
           },
         ],
-        exitCodes:
-          "Exit codes:\n  0    left its jobs whole\n  1    it failed\n  2    an option is wrong, or the broker refuses",
+        exitCodes: SERVING_EXIT_CODES_HELP,
         next: "Next: `tiding worker --broker URL` on any machine, then `tiding submit job.yaml --broker URL`.",
       }),
     )
@@ -57,15 +56,13 @@ export function coordinatorCommand(context: CliContext, finish: Finish): Command
 }
 
 async function serve(context: CliContext, { maxJobs, quiet, ...flags }: CoordinatorFlags): Promise<ExitCode> {
-  const { stderr, environment, signals } = context;
+  const { stderr, environment } = context;
   const broker = await requiredBroker(context, flags);
   const streams = streamSettings(flags);
   const say = (text: string): void => writeLines(stderr, [plain(text)]);
   const log = new CoordinatorLog(say);
   const { coordinate } = await import("../../jobs/coordinate.ts");
-  using interrupts = watchInterrupts(signals, (step) => {
-    say(step === "drain" ? "Leaving: running rows are finished; once more (Ctrl-C) to stop now." : "Stopping now.");
-  });
+  using interrupts = watchLeaving(context);
   const running = new Map<string, JobProgress>();
   let trouble: string | null = null;
   await using _metrics = await serveProgress(flags, running, () => trouble);

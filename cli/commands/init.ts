@@ -18,7 +18,7 @@ export function initCommand(context: CliContext, finish: Finish): Command {
       "Writes a commented job spec to start from, and beside it the JSON Schema that lets an editor complete and " +
         "check it. A spec that exists is never overwritten.",
     )
-    .argument("[file]", "the spec to write", "job.yaml")
+    .argument("[file]", "the spec to write, a YAML file", "job.yaml")
     .addHelpText(
       "after",
       helpEnd({
@@ -26,7 +26,7 @@ export function initCommand(context: CliContext, finish: Finish): Command {
           { command: "tiding init", does: "job.yaml, here" },
           { command: "tiding init jobs/gsm8k.yaml", does: "under another name, in a folder that exists" },
         ],
-        exitCodes: "Exit codes: 0 written; 2 the file exists or cannot be written.",
+        exitCodes: "Exit codes: 0 written; 2 the file exists, is no YAML file, or cannot be written.",
         next: "Next: set input.path and base_url in it, then `tiding preview job.yaml`.\nNo endpoint at hand? `tiding simulate` starts one.",
       }),
     )
@@ -36,6 +36,12 @@ export function initCommand(context: CliContext, finish: Finish): Command {
 }
 
 async function init({ stdout }: CliContext, file: string): Promise<ExitCode> {
+  if (!/\.ya?ml$/i.test(file)) {
+    throw new TidingError("USAGE", `${file} is not the name of a YAML file, which is what is written.`, {
+      place: file,
+      mend: "Let it end in .yaml: tiding init job.yaml",
+    });
+  }
   const { jobSpecJsonSchema } = await import("../../shared/spec/json-schema.ts");
   if (!(await writeNew(file, JOB_TEMPLATE))) {
     throw new TidingError("USAGE", `${file} exists, and is not overwritten.`, {
@@ -62,9 +68,11 @@ async function writeNew(file: string, text: string): Promise<boolean> {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw new TidingError("USAGE", `${file} cannot be written: ${messageOf(error)}`, {
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const reason = isMissing ? `there is no folder ${path.dirname(file)}` : messageOf(error);
+    throw new TidingError("USAGE", `${file} cannot be written: ${reason}.`, {
       place: file,
-      mend: "Name a file in a folder that exists and that you may write to.",
+      mend: isMissing ? "Make the folder, or name a file in one that exists." : "Name a file that you may write.",
       cause: error,
     });
   }

@@ -1,8 +1,8 @@
-import { resolve } from "node:path";
 import { Command } from "commander";
 import type { ExitCode, Finish } from "../exit-codes.ts";
 import { addRunOptions, followRun, runWords, type RunFlags } from "../follow-run.ts";
 import { EXIT_CODES_HELP, helpEnd } from "../help.ts";
+import { outputFolder } from "../output-folder.ts";
 import { addSetOption } from "../options.ts";
 import { quoteForShell } from "../summary.ts";
 import type { CliContext } from "../terminal.ts";
@@ -45,7 +45,7 @@ export function retryCommand(context: CliContext, finish: Finish): Command {
 
 async function retry(context: CliContext, folder: string, flags: RetryFlags): Promise<ExitCode> {
   const { set = [] } = flags;
-  const output = resolve(folder);
+  const output = outputFolder(folder);
   const { jobStatus } = await import("../../jobs/job-status.ts");
   const { retryJob } = await import("../../jobs/retry-job.ts");
   const { name } = await jobStatus(output);

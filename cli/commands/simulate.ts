@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { Command, InvalidArgumentError } from "commander";
+import { FAULT_KINDS } from "../../bench/simulator/faults.ts";
 import type { SimulatorInput } from "../../bench/simulator/options.ts";
 import type { ExitCode, Finish } from "../exit-codes.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -18,7 +19,7 @@ interface SimulateFlags {
   readonly medianMs?: number;
   readonly stragglers?: number;
   readonly answerChars?: number;
-  readonly fault: Readonly<Record<string, number>>;
+  readonly fault?: Readonly<Record<string, number>>;
   readonly seed?: number;
   readonly log?: string;
 }
@@ -32,13 +33,13 @@ export function simulateCommand(context: CliContext, finish: Finish): Command {
         "The same prompt always gets the same answer, the same latency and the same faults.",
     )
     .option("--host <address>", "address to listen on", "127.0.0.1")
-    .option("-p, --port <port>", "port to listen on; 0 takes a free one", wholeNumber, 8080)
+    .option("-p, --port <port>", "port to listen on; 0 takes a free one", portNumber, 8080)
     .option("--model <name>", "model name to report")
     .option("--slots <requests>", "requests in flight before it answers 429; 0 for no limit", wholeNumber)
     .option("--median-ms <ms>", "median time of an answer, spread as real ones are", wholeNumber)
     .option("--stragglers <share>", "share of prompts that take ten times as long, e.g. 0.01", fraction)
     .option("--answer-chars <characters>", "most characters of an answer", positiveNumber)
-    .option("--fault <kind=share>", "share of requests that go wrong so, e.g. 429=0.1; repeatable", collectFault, {})
+    .option("--fault <kind=share>", "share of requests that go wrong so, e.g. 429=0.1; repeatable", collectFault)
     .option("--seed <number>", "changes which requests go wrong", wholeNumber)
     .option("--log <file>", "append what was requested to this file")
     .addHelpText(
@@ -50,8 +51,7 @@ export function simulateCommand(context: CliContext, finish: Finish): Command {
           { command: "tiding simulate --fault 429=0.1 --fault reset=0.02 --fault 422=0.01", does: "with trouble" },
         ],
         exitCodes:
-          "Kinds of fault: 429, 429-retry-after, 503, 503-retry-after, 500, 422, reset, truncated-body,\n" +
-          "truncated-stream, error-in-200, garbage-json, html-200, slow-first-byte, hang.\n\n" +
+          `Kinds of fault: ${FAULT_KINDS.slice(0, 8).join(", ")},\n${FAULT_KINDS.slice(8).join(", ")}.\n\n` +
           "Exit codes: 0 after Ctrl-C; 2 an option is wrong or the port is taken.",
         next: "Next: `tiding run job.yaml --set steps.0.llm.base_url=URL` in another terminal.",
       }),
@@ -79,7 +79,7 @@ function simulatorInput(flags: SimulateFlags): SimulatorInput {
   return {
     host,
     port,
-    faults: fault,
+    ...(fault === undefined ? {} : { faults: fault }),
     latency: {
       ...(medianMs === undefined ? {} : { distribution: "lognormal", medianMs }),
       ...(stragglers === undefined ? {} : { stragglers: { share: stragglers } }),
@@ -92,8 +92,17 @@ function simulatorInput(flags: SimulateFlags): SimulatorInput {
   };
 }
 
-function collectFault(value: string, earlier: Readonly<Record<string, number>>): Record<string, number> {
+function portNumber(text: string): number {
+  const number = wholeNumber(text);
+  if (number > 65_535) throw new InvalidArgumentError("Expected a port, from 0 to 65535.");
+  return number;
+}
+
+function collectFault(value: string, earlier: Readonly<Record<string, number>> = {}): Record<string, number> {
   const [kind = "", share = ""] = value.split("=", 2);
   if (kind === "" || share === "") throw new InvalidArgumentError("Expected kind=share, such as 429=0.1.");
+  if (!FAULT_KINDS.some((known) => known === kind)) {
+    throw new InvalidArgumentError(`Expected a kind that there is: ${FAULT_KINDS.join(", ")}.`);
+  }
   return { ...earlier, [kind]: fraction(share) };
 }

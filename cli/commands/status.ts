@@ -1,15 +1,15 @@
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
 import type { JobStatus } from "../../jobs/job-status.ts";
-import { addBrokerOptions, type BrokerFlags } from "../broker-options.ts";
+import { addBrokerOptions, refuseWithoutBroker, type BrokerFlags } from "../broker-options.ts";
 import type { ExitCode, Finish } from "../exit-codes.ts";
 import { EXIT, exitCodeOfOutcome } from "../exit-codes.ts";
 import { renderSubmitted } from "../fleet-view.ts";
-import { EXIT_CODES_HELP, helpEnd } from "../help.ts";
+import { exitCodesOfFollowing, helpEnd } from "../help.ts";
 import { watchInterrupts } from "../interrupts.ts";
 import { renderDescription } from "../print-error.ts";
+import { outputFolder } from "../output-folder.ts";
 import { ProgressFeed } from "../progress-feed.ts";
 import { renderStatus } from "../summary.ts";
 import type { CliContext } from "../terminal.ts";
@@ -42,14 +42,14 @@ export function statusCommand(context: CliContext, finish: Finish): Command {
           { command: "tiding status out/gsm8k --json", does: "for a program" },
           { command: "tiding status gsm8k-3f2a --broker nats://10.0.0.1:4222", does: "a job that was submitted" },
         ],
-        exitCodes: `Without --watch 0 when the folder could be read. With --watch as the job ended:\n${EXIT_CODES_HELP}`,
+        exitCodes: exitCodesOfFollowing("--watch", "when the status could be read, however the job is"),
         next: "Next: `tiding run JOB` resumes, `tiding retry DIR` runs failed rows again.",
       }),
     )
     .action(async (job: string, flags: StatusFlags) => {
       // TIDING_BROKER alone does not take a folder's name for an id.
       const isId = flags.broker !== undefined || (context.environment["TIDING_BROKER"] && !existsSync(job));
-      finish(await (isId ? submittedStatus(context, job, flags) : status(context, resolve(job), flags)));
+      finish(await (isId ? submittedStatus(context, job, flags) : status(context, job, flags)));
     });
 }
 
@@ -73,8 +73,10 @@ async function submittedStatus(
   });
 }
 
-async function status(context: CliContext, output: string, { json, watch }: StatusFlags): Promise<ExitCode> {
+async function status(context: CliContext, folder: string, { json, watch, ...flags }: StatusFlags): Promise<ExitCode> {
   const { stdout, environment } = context;
+  if (!environment["TIDING_BROKER"]) refuseWithoutBroker(flags);
+  const output = outputFolder(folder);
   const { jobStatus } = await import("../../jobs/job-status.ts");
   let shown = await jobStatus(output);
   if (watch) shown = await watchJob(context, shown, () => jobStatus(output));

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { addBrokerOptions, type BrokerFlags } from "../broker-options.ts";
 import { EXIT, type ExitCode, type Finish } from "../exit-codes.ts";
 import { describeCoordinator } from "../fleet-view.ts";
-import { EXIT_CODES_HELP, helpEnd } from "../help.ts";
+import { exitCodesOfFollowing, helpEnd } from "../help.ts";
 import { addSetOption, wholeNumber } from "../options.ts";
 import type { CliContext } from "../terminal.ts";
 import { writeJson, writeLines } from "../terminal.ts";
@@ -45,7 +45,7 @@ export function submitCommand(context: CliContext, finish: Finish): Command {
             does: "100 rows of it, followed to the end",
           },
         ],
-        exitCodes: `Without --follow 0 when it was submitted. With --follow as the job ended:\n${EXIT_CODES_HELP}`,
+        exitCodes: exitCodesOfFollowing("--follow", "when it was submitted"),
         next: "Next: `tiding jobs` lists jobs; `tiding status`, `pause`, `resume` and `cancel` take the id.",
       }),
     )

@@ -1,15 +1,17 @@
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { addBrokerOptions, brokerOptions, type BrokerFlags } from "../broker-options.ts";
+import { addBrokerOptions, type BrokerFlags } from "../broker-options.ts";
 import { EXIT, type ExitCode, type Finish } from "../exit-codes.ts";
 import { formatCounted } from "../format.ts";
-import { helpEnd } from "../help.ts";
+import { helpEnd, SERVING_EXIT_CODES_HELP } from "../help.ts";
 import { addMetricsOption, type MetricsFlag } from "../metrics-option.ts";
-import { watchInterrupts } from "../interrupts.ts";
+import { watchLeaving } from "../interrupts.ts";
 import { TidingError } from "../../shared/errors.ts";
 import type { CliContext } from "../terminal.ts";
 import { writeLines } from "../terminal.ts";
 import { plain } from "../text.ts";
+import { requiredBroker } from "../with-broker.ts";
 
 interface WorkerFlags extends BrokerFlags, MetricsFlag {
   readonly folder?: string;
@@ -38,8 +40,7 @@ export function workerCommand(context: CliContext, finish: Finish): Command {
             does: "with credentials for the broker; keys of endpoints come from the environment",
           },
         ],
-        exitCodes:
-          "Exit codes:\n  0    left the jobs whole\n  1    it failed\n  2    an option is wrong, or the broker refuses",
+        exitCodes: SERVING_EXIT_CODES_HELP,
         next: "Next: `tiding run job.yaml --broker URL` starts a job for it.",
       }),
     )
@@ -49,22 +50,22 @@ export function workerCommand(context: CliContext, finish: Finish): Command {
 }
 
 async function work(context: CliContext, flags: WorkerFlags): Promise<ExitCode> {
-  const { stderr, environment, signals } = context;
-  const broker = await brokerOptions(flags, environment);
-  if (broker === null) {
-    throw new TidingError("USAGE", "A worker needs to know its broker.", {
-      mend: "Give --broker nats://host:4222, or set TIDING_BROKER.",
+  const { stderr, environment } = context;
+  const broker = await requiredBroker(context, flags);
+  const folder = flags.folder === undefined ? undefined : resolve(flags.folder);
+  if (folder !== undefined && statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new TidingError("USAGE", "There is no such folder for modules of tasks and LLMs.", {
+      place: folder,
+      mend: "Correct --folder; it is taken from the current folder.",
     });
   }
   const say = (text: string): void => writeLines(stderr, [plain(text)]);
   const { workForBroker } = await import("../../jobs/work-for-broker.ts");
-  using interrupts = watchInterrupts(signals, (step) => {
-    say(step === "drain" ? "Leaving: running rows are finished; once more (Ctrl-C) to stop now." : "Stopping now.");
-  });
+  using interrupts = watchLeaving(context);
   const { rows } = await workForBroker({
     broker,
     environment,
-    folder: flags.folder === undefined ? undefined : resolve(flags.folder),
+    folder,
     metrics: flags.metrics,
     drain: interrupts.drain,
     stop: interrupts.stop,

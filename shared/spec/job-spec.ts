@@ -43,8 +43,8 @@ export const ColumnTypeSpec: z.ZodType<ColumnType> = z
   .lazy(() =>
     z.union([
       z.enum(scalarTypes),
-      z.strictObject({ list: ColumnTypeSpec }),
-      z.strictObject({ struct: z.record(z.string(), ColumnTypeSpec) }),
+      z.strictObject({ list: z.lazy(() => ColumnTypeSpec).describe("Type of the list's entries.") }),
+      z.strictObject({ struct: z.record(z.string(), ColumnTypeSpec).describe("Type of each field, by its name.") }),
     ]),
   )
   .meta({ id: "ColumnType", description: "A column's type." });
@@ -279,10 +279,10 @@ export const JobSpec = z
   .strictObject({
     $schema: z.string().optional().describe("For editors; not read."),
     name: z.string().min(1).max(200).optional().describe("Shown in views; the spec file's name when absent."),
-    input: InputSpec.prefault({}),
+    input: InputSpec.prefault({}).describe("Where the rows come from."),
     steps: z.array(StepSpec).min(1).describe("Tasks applied to every row, one after the other."),
-    output: OutputSpec,
-    run: RunSpec.prefault({}),
+    output: OutputSpec.describe("Where the dataset goes, and in which form."),
+    run: RunSpec.prefault({}).describe("How the job runs: seed, attempts, limits of time."),
   })
   .meta({ title: "Tiding job", description: "One spec run against one input." });
 

@@ -10,7 +10,14 @@ export const SystemPrompts = z.union([
   z.array(Prompt).min(1),
   z.record(
     z.string(),
-    z.union([Prompt, z.tuple([Prompt, Weight]), z.strictObject({ prompt: Prompt, weight: Weight })]),
+    z.union([
+      Prompt,
+      z.tuple([Prompt, Weight]),
+      z.strictObject({
+        prompt: Prompt.describe("The system prompt."),
+        weight: Weight.describe("Share of the rows that draw it; all together make 1."),
+      }),
+    ]),
   ),
 ]);
 export type SystemPrompts = z.output<typeof SystemPrompts>;

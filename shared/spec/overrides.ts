@@ -36,11 +36,19 @@ export function applyOverrides(source: SpecSource, overrides: readonly string[])
     if (applied.removed && Array.isArray(valueAt(value, parent))) shortened.push(parent);
   }
   if (problems.length > 0) throw specError("SPEC_INVALID", problems);
+  /** The map that the path names, or the list's entry that it passes through, is there because a key in it was set. */
+  const made = (candidate: KeyPath, path: KeyPath): boolean =>
+    path.some((key, index) => {
+      const upTo = path.slice(0, index + 1);
+      const isEntry = typeof key === "number" || index === path.length - 1;
+      return isEntry && startsWith(candidate, upTo) && valueAt(source.value, upTo) === undefined;
+    });
 
   return {
     value,
     placeOf: (path, atKey) => {
-      const override = set.findLast((candidate) => startsWith(path, candidate));
+      const override =
+        set.findLast((candidate) => startsWith(path, candidate)) ?? set.findLast((candidate) => made(candidate, path));
       if (override !== undefined) return placeOfOverride(override);
       // Indexes of a list that lost an entry are no longer those of the file.
       const list = shortened.find((candidate) => startsWith(path, candidate));

@@ -19,16 +19,15 @@ import { rangesHave } from "../../coordinator/output/shard-ranges.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { openNatsTransport } from "../../shared/transport/nats/nats-transport.ts";
 import type { Transport } from "../../shared/transport/transport.ts";
+import type { WorkerProcess } from "../support/job-process.ts";
 import { startNatsServer, type NatsServer, type NatsServerVersion } from "../support/nats-server.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { ChaosDiary, type Fault } from "./chaos-diary.ts";
 import { checkOutput } from "./check-output.ts";
 import { clock } from "./clock.ts";
 import { describeStandstill } from "./describe-standstill.ts";
-import type { Child } from "./nats-children.ts";
 import { LEASE_MS, NatsCrew, SHARD_ROWS, SLOTS } from "./nats-crew.ts";
 import { NatsFaults } from "./nats-faults.ts";
-import type { WorkerEnd } from "./nats-worker-child.ts";
 import { countPaidTwice, type PaidTwice } from "./paid-twice.ts";
 import { rowsByKey, writeInput } from "./questions.ts";
 import { ShardHistory } from "./shard-history.ts";
@@ -205,7 +204,7 @@ class NatsChaos {
     this.#acting.push(acting.catch((error: unknown) => this.#diary.violate(`the driver failed: ${messageOf(error)}`)));
   }
 
-  #isWorking(child: Child<WorkerEnd>): boolean {
+  #isWorking(child: WorkerProcess): boolean {
     return !child.hasEnded && !child.isAsleep && this.#history.isWorking((worker) => pidOf(worker) === child.pid);
   }
 

@@ -4,9 +4,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import { ownerOf, readManifest } from "../../coordinator/output/output-directory.ts";
 import type { ProtocolStep } from "../../shared/protocol/protocol-step.ts";
 import { damagedFiles } from "../support/committed-rows.ts";
+import {
+  startJobProcess,
+  startWorkerProcess,
+  type ChildEnd,
+  type JobProcess,
+  type WorkerProcess,
+} from "../support/job-process.ts";
 import type { ChaosDiary } from "./chaos-diary.ts";
-import { startCoordinator, startWorker, type Child, type ChildEnd } from "./nats-children.ts";
-import type { WorkerEnd } from "./nats-worker-child.ts";
 import type { Span } from "./paid-twice.ts";
 import type { ChildResult } from "./run-job-child.ts";
 
@@ -49,14 +54,14 @@ export interface NatsCrewOptions {
 type Crash = { readonly step: ProtocolStep; readonly count: number };
 
 export class NatsCrew {
-  readonly workers = new Set<Child<WorkerEnd>>();
+  readonly workers = new Set<WorkerProcess>();
   /** When processes died and slept, by their numbers. */
   readonly deaths = new Map<number, number>();
   readonly sleeps = new Map<number, Span[]>();
   readonly #options: NatsCrewOptions;
   readonly #over = new AbortController();
   readonly #kept: Promise<void>[] = [];
-  #coordinator: Child<ChildResult> | null = null;
+  #coordinator: JobProcess | null = null;
   #replaceCoordinator: () => void = () => undefined;
   #hasFinished = false;
   /** The last step is reached once in a job. */
@@ -73,7 +78,7 @@ export class NatsCrew {
   }
 
   /** The coordinator, once the output is its own. */
-  async owner(): Promise<Child<ChildResult> | null> {
+  async owner(): Promise<JobProcess | null> {
     const child = this.#coordinator;
     const root = join(this.#options.folder, "out");
     const manifest = await readManifest(root);
@@ -105,7 +110,7 @@ export class NatsCrew {
         crash,
       };
       const limit = this.#fileLimit();
-      const child = startCoordinator(order, limit);
+      const child = startJobProcess(order, limit);
       this.#coordinator = child;
       const replaced = new Promise<void>((resolve) => (this.#replaceCoordinator = resolve));
       await Promise.race([child.ended, replaced]);
@@ -141,7 +146,7 @@ export class NatsCrew {
     const { broker, diary } = this.#options;
     while (!this.#over.signal.aborted) {
       const crash = this.#crash("worker", WORKER_STEPS, 20);
-      const child = startWorker({ address: broker, leaseMs: LEASE_MS, crash });
+      const child = startWorkerProcess({ address: broker, leaseMs: LEASE_MS, crash });
       this.workers.add(child);
       const { result, signal, stderr } = await child.ended;
       this.workers.delete(child);

@@ -2,13 +2,12 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { readManifest } from "../../coordinator/output/output-directory.ts";
+import type { WorkerProcess } from "../support/job-process.ts";
 import type { NatsServer } from "../support/nats-server.ts";
 import type { ChaosDiary } from "./chaos-diary.ts";
 import { clock } from "./clock.ts";
-import type { Child } from "./nats-children.ts";
 import { LEASE_MS, type NatsCrew } from "./nats-crew.ts";
 import { NatsStore } from "./nats-store.ts";
-import type { WorkerEnd } from "./nats-worker-child.ts";
 import type { Span } from "./paid-twice.ts";
 
 const LONGEST_OUTAGE_MS = 3_000;
@@ -78,7 +77,7 @@ export class NatsFaults {
     return this.#store.copy();
   }
 
-  async sleepWorker(child: Child<WorkerEnd>): Promise<void> {
+  async sleepWorker(child: WorkerProcess): Promise<void> {
     const { crew, diary } = this.#options;
     const asleepMs = this.#sleepMs();
     diary.note("zombie", `worker ${child.pid} sleeps for ${Math.round(asleepMs)} ms`, "zombieWorkers");

@@ -67,6 +67,16 @@ void test("init writes a spec that its schema accepts, and overwrites nothing", 
   assert.equal(second.code, 2);
   assert.match(second.stderr, /job\.yaml exists/);
   assert.equal(await readFile(path.join(folder, "job.yaml"), "utf8"), written);
+
+  for (const [name, expected] of [
+    ["job.json", /not the name of a YAML file[^]*mend: Let it end in \.yaml/],
+    ["jobs/a.yaml", /there is no folder jobs\./],
+  ] as const) {
+    const { code, stderr } = await tiding(["init", name], folder);
+    assert.equal(code, 2);
+    assert.match(stderr, expected);
+  }
+  assert.equal((await readdir(folder)).length, 2);
 });
 
 void test("schema prints what init writes", async (t) => {

@@ -1,11 +1,11 @@
 /** Three nats-servers of one cluster, on ports and in stores of their own. */
-import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
+import { freePorts } from "./free-port.ts";
 import { startNatsServer, type NatsServerVersion } from "./nats-server.ts";
 
 export async function startNatsCluster(
   version: NatsServerVersion,
 ): Promise<AsyncDisposable & { readonly addresses: string }> {
+  // Routes have to be known before the servers run.
   const ports = await freePorts(3);
   const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(", ");
   const servers = await Promise.all(
@@ -21,13 +21,4 @@ export async function startNatsCluster(
       for (const server of servers) await server[Symbol.asyncDispose]();
     },
   };
-}
-
-/** Routes have to be known before the servers run. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
 }

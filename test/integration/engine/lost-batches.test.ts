@@ -7,7 +7,7 @@ import { TransportError, type BlobRef, type BlobStore, type Transport } from "..
 import { alteredTransport } from "../../support/altered-transport.ts";
 import { idsOf, JobWorld, upTo } from "../../support/job-world.ts";
 
-const FAST = { leaseMs: 400, reconcileMs: 50 };
+const FAST = { leaseMs: 3_000, reconcileMs: 50 };
 const patience = { timeout: 30_000 };
 
 /** Drops a batch from the store for good, as a store that was rolled back has. */

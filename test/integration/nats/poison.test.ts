@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import { sharedBroker } from "../../../jobs/open-broker.ts";
-import { startWorker } from "../../chaos/nats-children.ts";
+import { startWorkerProcess, type WorkerProcess } from "../../support/job-process.ts";
 import { idsOf, JobWorld, upTo } from "../../support/job-world.ts";
 import { NatsWorld } from "../../support/nats-world.ts";
 
@@ -28,11 +28,11 @@ void test(
       } };`,
     );
     const order = { address: nats.server.url, leaseMs: LEASE_MS, crash: null };
-    const workers = new Set<ReturnType<typeof startWorker>>();
+    const workers = new Set<WorkerProcess>();
     let isOver = false;
     let deaths = 0;
     const hire = (): void => {
-      const worker = startWorker(order);
+      const worker = startWorkerProcess(order);
       workers.add(worker);
       void worker.ended.then(() => {
         workers.delete(worker);

@@ -1,14 +1,12 @@
 /** A fleet that comes up in any order, as after a power cut: who serves waits and says what for, who asks is told at once. */
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { runCli } from "../../../cli/main.ts";
 import { cliWorld, type CliWorld } from "../../support/cli-world.ts";
 import { startDeployedNats } from "../../support/deployed-nats.ts";
 import { FleetWorld } from "../../support/fleet-world.ts";
+import { freePort, freePorts } from "../../support/free-port.ts";
 import { startNatsServer } from "../../support/nats-server.ts";
 
 interface Started {
@@ -43,15 +41,6 @@ function start(broker: string, ...argv: readonly string[]): Started {
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 async function health(port: number): Promise<{ readonly status: number; readonly text: string }> {
   const response = await fetch(`http://127.0.0.1:${port}/health`);
   return { status: response.status, text: await response.text() };
@@ -69,7 +58,7 @@ void test("a coordinator and a worker wait for a broker that is away, and for ea
   // A server's port and store, and the server gone.
   await using server = await startNatsServer("newest");
   await server.stop();
-  const [workerPort, coordinatorPort] = [await freePort(), await freePort()];
+  const [workerPort = 0, coordinatorPort = 0] = await freePorts(2);
   const worker = start(server.url, "worker", "--metrics", String(workerPort));
   const coordinator = start(server.url, "coordinator", "--metrics", String(coordinatorPort));
   for (const each of [worker, coordinator]) await each.until(/Waiting for the broker at nats:\/\/127\.0\.0\.1:\d+\./);

@@ -56,7 +56,7 @@ void test("a wrong URL, a variable that is not set and a key in place of its nam
     [["probe", "localhost:8080"], /must begin with http:/],
     [["probe", "http://127.0.0.1:1", "--api-key-env", "ABSENT"], /ABSENT.* is not set/],
     [["probe", "http://127.0.0.1:1", "--api-key-env", "sk-1234"], /takes the name of an environment variable/],
-    [["probe"], /missing required argument 'url'/],
+    [["probe"], /Missing required argument 'url'/],
   ];
   for (const [argv, message] of cases) {
     const world = cliWorld();

@@ -8,6 +8,8 @@ import { withResolvers } from "../../support/with-resolvers.ts";
 import { JOB, SHARD, WorkerWorld } from "../../support/worker-world.ts";
 
 const isOver = (record: CommitRecord): boolean => Bitmap.fromText(record.size, record.done).isFull;
+/** As `open 1`: the record's type and its epoch. */
+const inShort = ({ type, epoch }: CommitRecord): string => `${type} ${epoch}`;
 
 /** Never answers; rejects when it is told that nobody wants the answer. */
 function never(signal: AbortSignal): Promise<never> {
@@ -73,15 +75,7 @@ void test("a worker that is handed a shard which another opened since stops its 
   await world.dispatch();
   await stopped.promise;
   const records = await world.recordsUntil(isOver);
-  assert.deepEqual(
-    records.map(({ type, epoch }) => [type, epoch]),
-    [
-      ["open", 1],
-      ["open", 2],
-      ["open", 3],
-      ["rows", 3],
-    ],
-  );
+  assert.deepEqual(records.map(inShort), ["open 1", "open 2", "open 3", "rows 3"]);
   assert.deepEqual(world.faults, []);
 });
 
@@ -118,16 +112,7 @@ void test("what was answered before a lease was lost is committed when the broke
   await outage.untilLost();
   world.isAway = false;
   const records = await world.recordsUntil(isOver);
-  assert.deepEqual(
-    records.map(({ type, epoch }) => [type, epoch]),
-    [
-      ["open", 1],
-      ["rows", 1],
-      ["release", 1],
-      ["open", 2],
-      ["rows", 2],
-    ],
-  );
+  assert.deepEqual(records.map(inShort), ["open 1", "rows 1", "release 1", "open 2", "rows 2"]);
   assert.deepEqual(world.calls, [1, 1, 2], "only the row that ran is run again");
   assert.deepEqual(world.faults, []);
 });
@@ -144,15 +129,7 @@ void test("what was answered before a lease was lost is dropped when another ope
   // The task comes to this worker again, which by then has learned that it was fenced.
   await outage.again;
   const records = await world.recordsUntil(isOver);
-  assert.deepEqual(
-    records.map(({ type, epoch }) => [type, epoch]),
-    [
-      ["open", 1],
-      ["open", 2],
-      ["open", 3],
-      ["rows", 3],
-    ],
-  );
+  assert.deepEqual(records.map(inShort), ["open 1", "open 2", "open 3", "rows 3"]);
   assert.deepEqual(world.calls, [2, 2, 2]);
   await assert.rejects(other.release(), (error) => isTidingError(error) && error.code === "FENCED");
   assert.deepEqual(world.faults, []);

@@ -16,8 +16,9 @@ import type { ResponseContext, ServerResponse, WireService } from "../classify-r
 import type { RecognisedServer } from "../recognise-server.ts";
 import { invalidAnswer, parsedAnswer } from "./answer-parts.ts";
 import { generationOf } from "./chat-answer.ts";
-import { EventStream } from "./event-stream.ts";
+import type { ChatMessageFields } from "./chat-answer.ts";
 import { samplingFields } from "./openai-fields.ts";
+import { OpenAIStream } from "./openai-stream.ts";
 import { structuredFields } from "./structured-fields.ts";
 import { bodyHead } from "./wire.ts";
 import type { BodyFields, PromptWire } from "./wire.ts";
@@ -26,8 +27,11 @@ const SERVICE: WireService = {
   name: "OpenAI completions",
   mend: "See that base_url ends before or at /v1, and that the server serves /v1/completions, not /v1/chat/completions alone.",
 };
-/** Servers that take as many stop sequences as they are given; OpenAI's own API takes four. */
-const ENGINES = new Set(["vllm", "sglang", "llamacpp"]);
+/**
+ * Servers that take as many stop sequences as they are given. OpenAI's own API takes four, and so does vLLM unless
+ * `VLLM_MAX_STOP_STRINGS` says otherwise (0.32, test/fixtures/vllm/five-stops.json; releases before it took any number).
+ */
+const TAKES_ANY_STOPS = new Set(["sglang", "llamacpp"]);
 const OPENAI_STOPS = 4;
 
 /** The completions route of a server that is not TGI. */
@@ -37,7 +41,7 @@ export function openAICompletions(server: RecognisedServer, path: string): Promp
   return {
     service: SERVICE,
     addsSpecialTokens: !isVllm,
-    maxStopSequences: ENGINES.has(server.server) ? Number.POSITIVE_INFINITY : OPENAI_STOPS,
+    maxStopSequences: TAKES_ANY_STOPS.has(server.server) ? Number.POSITIVE_INFINITY : OPENAI_STOPS,
     path: () => path,
     head: ({ generationKwargs, structuredOutput, stream }) =>
       bodyHead({
@@ -54,8 +58,13 @@ export function openAICompletions(server: RecognisedServer, path: string): Promp
   };
 }
 
+interface CompletionChoice {
+  readonly text?: unknown;
+  readonly finish_reason?: unknown;
+}
+
 interface Completion {
-  readonly choices?: readonly { readonly text?: unknown; readonly finish_reason?: unknown }[];
+  readonly choices?: readonly CompletionChoice[];
   readonly usage?: unknown;
   readonly model?: unknown;
 }
@@ -75,31 +84,13 @@ function readCompletion(response: ServerResponse, context: ResponseContext): Gen
   );
 }
 
-class CompletionStream extends EventStream<Completion> {
-  #finish: unknown = null;
-  #usage: unknown = null;
-  #model: unknown = null;
-  #hasChoice = false;
-
-  protected override get isComplete(): boolean {
-    return this.#finish !== null;
+class CompletionStream extends OpenAIStream<CompletionChoice> {
+  protected override message(): ChatMessageFields {
+    return { content: this.text };
   }
 
-  protected override generation(): Generation {
-    if (!this.#hasChoice) throw invalidAnswer("a stream without choices", "", { context: this.context });
-    const message = { content: this.text };
-    const parts = { message, finish: this.#finish, usage: this.#usage, model: this.#model, raw: this.text };
-    return generationOf(parts, this.context);
-  }
-
-  protected override take(chunk: Completion): void {
-    if (chunk.usage !== undefined && chunk.usage !== null) this.#usage = chunk.usage;
-    this.#model ??= chunk.model ?? null;
-    const choice = chunk.choices?.[0];
-    if (choice === undefined) return;
-    this.#hasChoice = true;
-    if (typeof choice.text === "string") this.add(choice.text);
-    if (typeof choice.finish_reason === "string" && choice.finish_reason !== "") this.#finish = choice.finish_reason;
+  protected override takeChoice({ text }: CompletionChoice): void {
+    if (typeof text === "string") this.add(text);
   }
 }
 

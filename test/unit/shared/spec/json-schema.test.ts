@@ -63,6 +63,21 @@ void test("unknown keys are refused at every level, and generation_kwargs stays 
   }
 });
 
+/** The keys of every map in the schema that have no description, by where they stand. */
+function undescribed(node: unknown, place = ""): string[] {
+  if (typeof node !== "object" || node === null) return [];
+  const { properties = {} } = node as { properties?: Record<string, { description?: string }> };
+  const here = Object.entries(properties).filter(([, { description = "" }]) => description === "");
+  return [
+    ...here.map(([key]) => `${place}/${key}`),
+    ...Object.entries(node).flatMap(([key, value]) => undescribed(value, `${place}/${key}`)),
+  ];
+}
+
+void test("every key has a description", () => {
+  assert.deepEqual(undescribed(schema), []);
+});
+
 void test("keys carry descriptions and defaults for editors", () => {
   assert.equal(schemaAt(schema, ["steps", 0, "llm", "slots"])?.description, "Requests in flight to each endpoint.");
   assert.equal(schemaAt(schema, ["run", "seed"])?.["default"], 42);

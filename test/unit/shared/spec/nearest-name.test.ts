@@ -9,6 +9,8 @@ void test("typing errors and other spellings of a name find it", () => {
   assert.equal(nearestName("generationKwargs", names), "generation_kwargs");
   assert.equal(nearestName("base-ulr", names), "base_url");
   assert.equal(nearestName("slot", names), "slots");
+  assert.equal(nearestName("solts", names), "slots");
+  assert.equal(nearestName("nmae", ["name", "steps"]), "name");
 });
 
 void test("a name that is like none finds none", () => {

@@ -72,7 +72,14 @@ void test("an override does not reach through a YAML alias into its other uses",
 });
 
 void test("what an override set has the override as its place, and the rest keeps the file's", () => {
-  const { placeOf } = applyOverrides(written(), ["steps.0.options=5", "input.path.0=null"]);
+  const { placeOf } = applyOverrides(written(), [
+    "steps.0.options=5",
+    "input.path.0=null",
+    "runn.seed=2",
+    "steps.1.name=b",
+  ]);
+  assert.equal(placeOf(["runn"], true), "--set runn.seed");
+  assert.equal(placeOf(["steps", 1, "task"]), "--set steps.1.name");
   assert.equal(placeOf(["steps", 0, "options", "k"]), "--set steps.0.options");
   assert.equal(placeOf(["steps", 0, "task"]), "job.yaml:3:11");
   assert.equal(placeOf(["input", "path", 0]), "--set input.path.0");
