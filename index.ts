@@ -33,6 +33,7 @@ export { workForBroker, type WorkOptions } from "./jobs/work-for-broker.ts";
 export { ERROR_CODES, isTidingError, TidingError, type ErrorClass, type ErrorCode } from "./shared/errors.ts";
 export type {
   CallCounts,
+  EndpointLeft,
   EndpointProgress,
   FailureCount,
   JobOutcome,

@@ -1,8 +1,9 @@
 /** How dedicated endpoints and their hardware look: pure functions from what the library tells to lines. */
+import { describeCost, formatDollars } from "../shared/observe/money.ts";
 import type { EndpointPrice, HardwareOffer } from "../worker/llms/hub/endpoint-hardware.ts";
 import { endpointTitle, type EndpointRecord } from "../worker/llms/hub/endpoint-record.ts";
 import type { EndpointList } from "../worker/llms/hub/inference-endpoints.ts";
-import { formatCount, formatCounted, formatDollars, formatDuration } from "./format.ts";
+import { formatCount, formatCounted, formatDuration } from "./format.ts";
 import { renderTable, type TableColumn } from "./table.ts";
 import { labelled, paint, plain, type Look, type Style } from "./text.ts";
 
@@ -103,9 +104,9 @@ export function describeInstance({ hardware }: Pick<EndpointRecord, "hardware">)
 
 /** Its price in words, whatever its state. */
 export function describePrice({ price, replicas }: Pick<PricedEndpoint, "price" | "replicas">): string {
-  if (price === null) return "a price that is not known";
+  if (price === null) return describeCost(null);
   const { now, perReplica, most } = price;
-  const first = `${formatDollars(now)} an hour while it runs`;
+  const first = `${describeCost(now)} while it runs`;
   return most > now
     ? `${first}, up to ${formatDollars(most)} with ${replicas.max ?? most / perReplica} replicas`
     : first;

@@ -27,13 +27,6 @@ export function formatShare(share: number): string {
 
 const byteUnits = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte", "petabyte"];
 
-const dollars = new Intl.NumberFormat("en", { style: "currency", currency: "USD", maximumFractionDigits: 3 });
-
-/** US dollars: `$1.25`, `$0.033`. */
-export function formatDollars(amount: number): string {
-  return dollars.format(amount);
-}
-
 /** Bytes in powers of 1,000: `12.3 MB`. */
 export function formatBytes(bytes: number): string {
   let power = 0;

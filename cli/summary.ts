@@ -1,6 +1,7 @@
 /** What is told of a job when a run of it ended, and by `tiding status`: pure functions from reports to lines. */
 import type { JobStatus } from "../jobs/job-status.ts";
-import type { FailureCount, JobReport, RowCounts } from "../shared/observe/job-report.ts";
+import { describeCost } from "../shared/observe/money.ts";
+import type { EndpointLeft, FailureCount, JobReport, RowCounts } from "../shared/observe/job-report.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate, formatShare } from "./format.ts";
 import { cutSegments, renderProgressLines, retrySegments } from "./progress-view.ts";
 import type { Look, Segment, Style } from "./text.ts";
@@ -38,6 +39,7 @@ export function renderReport(
     ...(idle ? labelled("this run", ["nothing to do, every row was done before"], look) : renderRun(run, look)),
     ...renderDataset(report, look),
     ...renderFailures(report.failures, look),
+    ...renderEndpointsLeft(report.endpoints, look),
   ];
   if (paused) lines.push("", "What was committed is kept; the same command carries on:", `  ${resume}`);
   else if (rows.failed > 0) {
@@ -93,12 +95,24 @@ export function renderStatus(status: JobStatus, look: Look): string[] {
     lines.push(...labelled("revision", [at, ...overrides], look));
   }
   lines.push(...renderFailures(status.failures, look));
+  if (status.state !== "running") lines.push(...renderEndpointsLeft(status.endpoints, look));
   if (status.state === "interrupted" || status.state === "stopped") {
     lines.push("", "The tiding run that began this job, given again, carries on.");
   } else if (rows.failed > 0 && status.state !== "running") {
     lines.push("", `Run the failed rows again:  tiding retry ${quoteForShell(status.output)}`);
   }
   return lines;
+}
+
+/** Dedicated endpoints that cost money while nobody needs them any more. */
+function renderEndpointsLeft(endpoints: readonly EndpointLeft[], look: Look): string[] {
+  return endpoints.flatMap(({ endpoint, since, pricePerHour, problem, command }) => {
+    const what = `The endpoint ${endpoint} may still run, in use since ${since}, for ${describeCost(pricePerHour)}.`;
+    const why = problem === null ? [] : [plain(`It could not be stopped: ${problem}`)];
+    const style = problem === null ? "yellow" : "red";
+    const lines = [plain(what), ...why].map((text) => paint(look, { text, style }));
+    return ["", ...lines, "Stop it, if nobody else needs it:", `  ${command}`];
+  });
 }
 
 function rowSegments({ accepted, failed, total }: RowCounts): (Segment | string)[] {

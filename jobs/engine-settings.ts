@@ -16,6 +16,8 @@ export interface EngineSettings {
   readonly resultsBudgetBytes?: number;
   /** At which size a file of the embedded log is closed. */
   readonly segmentBytes?: number;
+  /** How often an endpoint that is being woken is looked at, and the shortest wait before it is told again to stop. */
+  readonly endpointRefreshMs?: number;
   /** Puts something, such as injected faults, between the engine and its transport. */
   readonly wrapTransport?: (transport: Transport) => Transport;
 }

@@ -39,6 +39,7 @@ export function reportOf(facts: {
       slotUse: run?.meter.slotUse ?? null,
     },
     failures: failuresOf(manifest.failed),
+    endpoints: [],
     error: run?.ending.kind === "stopped" ? errorRecord(run.ending.error) : null,
   };
 }

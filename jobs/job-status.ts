@@ -5,12 +5,13 @@ import { isKnownDead, TAKEOVER_MS } from "../coordinator/output/owner.ts";
 import { outputPaths, ownerOf, readManifest } from "../coordinator/output/output-directory.ts";
 import { rangesHave } from "../coordinator/output/shard-ranges.ts";
 import { TidingError } from "../shared/errors.ts";
-import type { FailureCount, JobProgress, JobReport, RowCounts } from "../shared/observe/job-report.ts";
+import type { EndpointLeft, FailureCount, JobProgress, JobReport, RowCounts } from "../shared/observe/job-report.ts";
 import { decodeCommitRecord } from "../shared/protocol/commit-record.ts";
 import { Bitmap } from "../shared/rows/bitmap.ts";
 import { readEmbeddedLog } from "../shared/transport/embedded/read-embedded-log.ts";
 import { jobKey } from "./job-key.ts";
 import { failuresOf, rowsOf } from "./job-numbers.ts";
+import { endpointLeft, readKeptEndpoints } from "./kept-endpoints.ts";
 
 export interface JobStatus {
   readonly version: 1;
@@ -33,6 +34,8 @@ export interface JobStatus {
   /** Of the running owner. */
   readonly progress: JobProgress | null;
   readonly error: JobReport["error"];
+  /** Dedicated endpoints that the job uses, or that a run of it ended without stopping. */
+  readonly endpoints: readonly EndpointLeft[];
   readonly revisions: readonly { readonly at: string; readonly overrides: readonly string[] }[];
 }
 
@@ -60,6 +63,7 @@ export async function jobStatus(output: string): Promise<JobStatus> {
     owner: isRunning ? { host: owner.host, pid: owner.pid, since: owner.since, heartbeatAgeMs } : null,
     progress: isRunning ? owner.progress : null,
     error: manifest.error,
+    endpoints: (await readKeptEndpoints(root)).map((kept) => endpointLeft(kept, null)),
     revisions: manifest.job.revisions.map(({ at, overrides }) => ({ at, overrides })),
   };
 }

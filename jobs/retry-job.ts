@@ -20,6 +20,7 @@ import { checkTransport } from "./check-transport.ts";
 import { checkParts } from "./check-parts.ts";
 import { reportOf } from "./job-report.ts";
 import { notAJob } from "./job-status.ts";
+import { keepingEndpoints, settlingEndpoints } from "./keep-endpoints.ts";
 import { prepareJob } from "./prepare-job.ts";
 import { probeJob } from "./probe-job.ts";
 import type { RunJobOptions } from "./run-job.ts";
@@ -31,7 +32,7 @@ import { refuseLiteralHeaders, storedOverrides } from "./stored-spec.ts";
 export async function retryJob(
   options: { readonly output: string; readonly overrides: readonly string[] } & Omit<RunJobOptions, "loaded">,
 ): Promise<JobReport> {
-  const { environment, overrides, onNotice } = options;
+  const { environment, overrides, onNotice, settings } = options;
   const root = path.resolve(options.output);
   const manifest = await readManifest(root);
   if (manifest === null) throw notAJob(root);
@@ -51,18 +52,22 @@ export async function retryJob(
   await checkParts(root, manifest);
   await checkTransport(root, manifest, transportOf(options));
   // A round whose rows all landed may still have to put its parts in order.
-  if (manifest.failed.length === 0 && manifest.retry === null) return reportOf({ root, loaded, manifest });
   const { asked: signal } = signalsOf(options);
-  const document = documentOf(job, await probeJob(job, { signal, onNotice, broker: options.broker }));
-  return await runOverOutput(options, {
-    root,
-    job,
-    found: manifest,
-    first: () => fail(root),
-    anew: false,
-    verifyAll: false,
-    begin: (output) =>
-      beginRound(output, loaded.spec.output.format, { overrides, fingerprint: fingerprintOf(document) }),
+  const keeping = { root, loaded, environment, signal, onNotice, overBroker: options.broker !== undefined, settings };
+  if (manifest.failed.length === 0 && manifest.retry === null)
+    return await settlingEndpoints(keeping, reportOf({ root, loaded, manifest }));
+  return await keepingEndpoints(keeping, async () => {
+    const document = documentOf(job, await probeJob(job, { signal, onNotice, broker: options.broker }));
+    return await runOverOutput(options, {
+      root,
+      job,
+      found: manifest,
+      first: () => fail(root),
+      anew: false,
+      verifyAll: false,
+      begin: (output) =>
+        beginRound(output, loaded.spec.output.format, { overrides, fingerprint: fingerprintOf(document) }),
+    });
   });
 }
 

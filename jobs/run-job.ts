@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { findInputFiles } from "../coordinator/input/input-files.ts";
 import type { Manifest } from "../coordinator/output/manifest.ts";
-import { readManifest } from "../coordinator/output/output-directory.ts";
+import { readManifest, refuseForeignFolder } from "../coordinator/output/output-directory.ts";
 import { TidingError } from "../shared/errors.ts";
 import type { JobProgress, JobReport } from "../shared/observe/job-report.ts";
 import { decodeCommitRecord } from "../shared/protocol/commit-record.ts";
@@ -21,6 +21,7 @@ import { clearSpools, spooledInput, type StandardInput } from "./standard-input.
 import { refuseLiteralHeaders, storedSpec } from "./stored-spec.ts";
 import { reportOf } from "./job-report.ts";
 import { formatOf } from "./job-status.ts";
+import { keepingEndpoints, settlingEndpoints } from "./keep-endpoints.ts";
 import { prepareJob, type PreparedJob } from "./prepare-job.ts";
 import { probeJob } from "./probe-job.ts";
 import { runOverOutput, signalsOf, transportOf } from "./run-over-output.ts";
@@ -52,7 +53,7 @@ export interface RunJobOptions {
  * the report.
  */
 export async function runJob(options: RunJobOptions): Promise<JobReport> {
-  const { environment, standardInput, onNotice } = options;
+  const { environment, standardInput, onNotice, settings } = options;
   const root = path.resolve(options.loaded.folder, options.loaded.spec.output.path);
   const transport = transportOf(options);
   const { asked: signal } = signalsOf(options);
@@ -77,26 +78,31 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
     refuseUnfinishedRetry(root, manifest);
     await checkTransport(root, manifest, transport);
     await checkParts(root, manifest);
-    if (isFinished(manifest, loaded)) return reportOf({ root, loaded, manifest });
   }
-  const document = documentOf(job, await probeJob(job, { signal, onNotice, broker: options.broker }));
-  if (manifest !== null) {
-    const differs = differencesOf(manifest.job.document as FingerprintDocument, document, { ignoreServed: false });
-    if (differs.length > 0) refuseOtherJob(root, differs);
-  }
-  const limit = loaded.spec.input.limit ?? null;
-  return await runOverOutput(options, {
-    root,
-    job,
-    found,
-    first: () => firstManifest(job, document, transport),
-    anew: manifest === null,
-    verifyAll: manifest !== null && wereTouched(manifest, job.source.files),
-    async begin(output) {
-      await clearSpools(output);
-      const { plan } = output.manifest;
-      return plan.limit === limit ? {} : { plan: { ...plan, limit, total: null } };
-    },
+  const keeping = { root, loaded, environment, signal, onNotice, overBroker: options.broker !== undefined, settings };
+  if (manifest !== null && isFinished(manifest, loaded))
+    return await settlingEndpoints(keeping, reportOf({ root, loaded, manifest }));
+  if (found === null) await refuseForeignFolder(root);
+  return await keepingEndpoints(keeping, async () => {
+    const document = documentOf(job, await probeJob(job, { signal, onNotice, broker: options.broker }));
+    if (manifest !== null) {
+      const differs = differencesOf(manifest.job.document as FingerprintDocument, document, { ignoreServed: false });
+      if (differs.length > 0) refuseOtherJob(root, differs);
+    }
+    const limit = loaded.spec.input.limit ?? null;
+    return await runOverOutput(options, {
+      root,
+      job,
+      found,
+      first: () => firstManifest(job, document, transport),
+      anew: manifest === null,
+      verifyAll: manifest !== null && wereTouched(manifest, job.source.files),
+      async begin(output) {
+        await clearSpools(output);
+        const { plan } = output.manifest;
+        return plan.limit === limit ? {} : { plan: { ...plan, limit, total: null } };
+      },
+    });
   });
 }
 

@@ -152,8 +152,8 @@ export async function openSteps(
   const llms = await Promise.all(
     spec.steps.map((step, index): Promise<StepLLM | null> => {
       if (step.llm === undefined) return Promise.resolve(null);
-      // What form an answer must have goes with the call.
-      const { structured_output: _, ...server } = step.llm;
+      // What form an answer must have goes with the call; what is done to an endpoint around the job is no matter of calls.
+      const { structured_output: _, endpoint: _use, ...server } = step.llm;
       const key = JSON.stringify(server);
       const llm = shared.get(key) ?? at(`steps.${index}.llm`, openLLM(step.llm, loaded, { secret, environment }));
       shared.set(key, llm);

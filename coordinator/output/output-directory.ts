@@ -5,6 +5,7 @@
  *   manifest.<n>.json       generations; the highest is the truth
  *   .tiding/                owner.<nonce>.json, shard table, spills, the log, temporaries; names begin with the owner's epoch
  *                           stdin-<digest>, the job's rows where they came by standard input (jobs/standard-input.ts)
+ *                           endpoints.json, endpoints that the job is to stop (jobs/kept-endpoints.ts)
  */
 import { randomUUID } from "node:crypto";
 import { access, constants, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";

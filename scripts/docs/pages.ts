@@ -55,6 +55,7 @@ const SPEC_SECTIONS: Readonly<Record<string, readonly string[]>> = {
   llm: ["steps", "*", "llm"],
   generation_kwargs: ["steps", "*", "llm", "generation_kwargs"],
   structured_output: ["steps", "*", "llm", "structured_output"],
+  endpoint: ["steps", "*", "llm", "endpoint"],
   output: ["output"],
   run: ["run"],
 };

@@ -58,6 +58,20 @@ export interface FailureCount {
   readonly example: string;
 }
 
+/** A dedicated endpoint that a job left running, or may have. */
+export interface EndpointLeft {
+  /** `namespace/name` */
+  readonly endpoint: string;
+  /** When the job began to use it, ISO 8601. */
+  readonly since: string;
+  /** US dollars while it runs; null where Hugging Face does not say. */
+  readonly pricePerHour: number | null;
+  /** Why it was not stopped though it should have been; null where it was to be left. */
+  readonly problem: string | null;
+  /** Stops it by hand. */
+  readonly command: string;
+}
+
 export interface JobReport {
   readonly version: 1;
   readonly job: string;
@@ -80,6 +94,8 @@ export interface JobReport {
     readonly slotUse: number | null;
   };
   readonly failures: readonly FailureCount[];
+  /** Dedicated endpoints of the job's that may run on. */
+  readonly endpoints: readonly EndpointLeft[];
   /** Why the job stopped, for `stopped`. */
   readonly error: {
     readonly code: ErrorCode;

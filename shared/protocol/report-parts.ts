@@ -68,5 +68,17 @@ export const JobReportSchema: z.ZodType<JobReport> = z.strictObject({
     slotUse: z.number().nullable(),
   }),
   failures: z.array(z.strictObject({ code: z.enum(codes), rows: Count, example: z.string() })),
+  // Absent in reports of a coordinator that knew nothing of them.
+  endpoints: z
+    .array(
+      z.strictObject({
+        endpoint: z.string(),
+        since: z.string(),
+        pricePerHour: z.number().nullable(),
+        problem: z.string().nullable(),
+        command: z.string(),
+      }),
+    )
+    .default([]),
   error: ErrorRecordSchema.nullable(),
 });

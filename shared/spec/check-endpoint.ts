@@ -4,7 +4,7 @@
  * They are those of distilabel 1.5 (`InferenceEndpointsLLM.only_one_of_model_id_endpoint_name_or_base_url_provided`), but
  * for one: beside `base_url`, `model_id` is the served name to ask for, and takes nothing over.
  */
-import type { LLMSpec } from "./job-spec.ts";
+import type { LLMSpec, StepSpec } from "./job-spec.ts";
 import { isMagpie } from "./magpie-settings.ts";
 import { keyName } from "./spec-problem.ts";
 import type { KeyPath, SpecProblem } from "./spec-problem.ts";
@@ -26,6 +26,22 @@ export function rendersPrompts(llm: EndpointSpec & Pick<LLMSpec, "tokenizer_id" 
   return llm.tokenizer_id !== undefined && llm.use_openai_client !== true && endpointKind(llm) !== "serverless";
 }
 
+/** Steps that call one dedicated endpoint have to agree on what is done to it. */
+export function endpointUseProblems(steps: readonly StepSpec[]): SpecProblem[] {
+  const first = new Map<string, { readonly index: number; readonly use: string }>();
+  return steps.flatMap(({ llm }, index) => {
+    if (llm?.endpoint_name === undefined || llm.endpoint === undefined) return [];
+    const title = `${llm.endpoint_namespace ?? ""}/${llm.endpoint_name}`;
+    const use = JSON.stringify(llm.endpoint);
+    const before = first.get(title);
+    if (before === undefined) first.set(title, { index, use });
+    if (before === undefined || before.use === use) return [];
+    const path = ["steps", index, "llm", "endpoint"];
+    const what = `\`${keyName(path)}\` says otherwise than steps.${before.index}, which calls the same endpoint.`;
+    return [{ path, what, mend: "Write the same in both, or leave it out of one of them." }];
+  });
+}
+
 /** What is wrong with where an `llm` of the built-in class is to be found; `task` is the step's. */
 export function endpointProblems(llm: LLMSpec, task: string, path: KeyPath): SpecProblem[] {
   const problems: SpecProblem[] = [];
@@ -45,6 +61,10 @@ export function endpointProblems(llm: LLMSpec, task: string, path: KeyPath): Spe
   }
   if (llm.endpoint_namespace !== undefined && kind !== "dedicated") {
     refuse("endpoint_namespace", "needs `endpoint_name`.", "Add the endpoint's name, or take this out.");
+  }
+  if (llm.endpoint !== undefined && kind !== "dedicated") {
+    const mend = "Add the endpoint's name, or take this out: other servers are not started by a job.";
+    refuse("endpoint", "needs `endpoint_name`.", mend);
   }
   if (llm.provider !== undefined && kind !== "serverless") {
     const mend = "Take it out, or give `model_id` without `base_url` and `endpoint_name`.";

@@ -16,6 +16,9 @@ export function llmProblems(llm: LLMSpec, task: string, path: KeyPath): SpecProb
     problems.push({ path: [...path, ...keys], what: `\`${keyName([...path, ...keys])}\` ${what}`, mend });
   };
   const isCustom = llm.class !== undefined && isModulePath(llm.class);
+  if (isCustom && llm.endpoint !== undefined) {
+    refuse(["endpoint"], "is for InferenceEndpointsLLM.", "Take it out: a custom LLM starts its endpoint itself.");
+  }
   if (!isCustom) {
     if (llm.class !== undefined && !BUILT_IN_LLMS.includes(llm.class)) {
       const mend =

@@ -2,6 +2,7 @@
 import { isTidingError, messageOf } from "../errors.ts";
 import { compileTemplate } from "../task/template.ts";
 import { formedTaskProblems } from "./check-formed-tasks.ts";
+import { endpointUseProblems } from "./check-endpoint.ts";
 import { llmProblems } from "./check-llm.ts";
 import { magpieProblems, templateProblems } from "./check-magpie.ts";
 import { FORMED_TASKS } from "./formed-task-keys.ts";
@@ -32,7 +33,7 @@ export function specProblems(spec: JobSpec): SpecProblem[] {
       ...templateProblems(step.llm, step.task, llmPath),
     ];
   });
-  return [...standardInputProblems(spec.input), ...ofSteps];
+  return [...standardInputProblems(spec.input), ...ofSteps, ...endpointUseProblems(spec.steps)];
 }
 
 function taskProblems(step: StepSpec, path: KeyPath): SpecProblem[] {

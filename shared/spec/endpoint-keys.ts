@@ -1,6 +1,23 @@
 /** The keys of an `llm` that say where on Hugging Face its model is served, by distilabel's names. */
 import { z } from "zod";
 
+/** What a job does to the dedicated endpoint that it calls. */
+const EndpointUse = z.strictObject({
+  ensure: z
+    .enum(["running"])
+    .optional()
+    .describe(
+      "`running`: resumed at the start where it is paused or scaled to zero, and waited for up to `run.endpoint_wait`. Costs money from then on.",
+    ),
+  when_done: z
+    .enum(["pause", "scale_to_zero", "leave"])
+    .default("leave")
+    .describe(
+      "Once the job has finished, failed or was interrupted: pause the endpoint, scale it to zero, or leave it as it is.",
+    ),
+});
+export type EndpointUse = z.output<typeof EndpointUse>;
+
 export const ENDPOINT_LLM_KEYS = {
   endpoint_name: z
     .string()
@@ -12,6 +29,9 @@ export const ENDPOINT_LLM_KEYS = {
     .regex(/^[\w.-]+$/, "the name of a user or an organisation")
     .optional()
     .describe("Whose endpoint `endpoint_name` is: a user or an organisation. The token's user when absent."),
+  endpoint: EndpointUse.optional().describe(
+    "For `endpoint_name`: whether the job starts the endpoint, and what becomes of it afterwards. Its keys are below.",
+  ),
   provider: z
     .string()
     .min(1)

@@ -9,7 +9,6 @@ const SPEC_KEYS: Readonly<Record<string, string>> = {
 };
 
 const LLM_KEYS: Readonly<Record<string, string>> = {
-  endpoint: "Create the endpoint on Hugging Face first, and give its name as `endpoint_name`.",
   use_offline_batch_generation: "Leave it out: Tiding keeps the endpoint busy row by row.",
 };
 

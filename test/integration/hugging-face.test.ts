@@ -60,7 +60,7 @@ void test("a job on a paused endpoint stops before its first row, with what to d
   hub.endpoints["ada/writer"] = { state: "paused" };
   await assert.rejects(world.run(onlyLLM(world, { endpoint_name: "writer" }), { environment: hub.environment }), {
     code: "ENDPOINT_NOT_RUNNING",
-    mend: /hf endpoints resume writer --namespace ada/,
+    mend: /tiding endpoints resume writer --namespace ada/,
   });
 });
 

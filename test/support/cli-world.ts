@@ -82,6 +82,7 @@ export function jobReport(changes: Partial<JobReport> = {}): JobReport {
     committed: 100,
     run: { rows: 100, elapsedMs: 183_000, calls: callCounts(), rowsPerSecond: 57.4, slotUse: 0.934 },
     failures: [],
+    endpoints: [],
     error: null,
     ...changes,
   };

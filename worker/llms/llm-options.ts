@@ -9,7 +9,7 @@ import { secretResolver } from "../../shared/spec/secret.ts";
 type WrittenLLM = NonNullable<JobSpecInput["steps"][number]["llm"]>;
 
 /** The keys of a spec's `llm`, by distilabel's names, with a spec's defaults for what is absent. */
-export interface InferenceEndpointsLLMOptions extends Omit<WrittenLLM, "class" | "options" | "api_key"> {
+export interface InferenceEndpointsLLMOptions extends Omit<WrittenLLM, "class" | "options" | "api_key" | "endpoint"> {
   /** The key itself, or a reference to the variable that holds it: `${NAME}`. */
   readonly api_key?: string | undefined;
   /** Tries of one call before it fails; 6 when absent. */
@@ -44,6 +44,12 @@ const REFERENCE = /^\$\{[A-Za-z_]\w*\}$/;
 /** Throws `SPEC_INVALID` and `NOT_BUILT` as a spec would, with the option's name for a place. */
 export function checkedOptions(options: InferenceEndpointsLLMOptions): CheckedOptions {
   const { api_key: key, attempts, endpoint_wait, structured_retries, environment, folder, ...llm } = options;
+  if ((llm as { readonly endpoint?: unknown }).endpoint !== undefined) {
+    throw new TidingError("SPEC_INVALID", "`endpoint` is what a job does around its rows, and no matter of calls.", {
+      place: "endpoint",
+      mend: "Start and pause the endpoint by `InferenceEndpoints`: resume, wait, pause.",
+    });
+  }
   const context = { environment: environment ?? process.env, folder: folder ?? process.cwd() };
   const isReference = key !== undefined && REFERENCE.test(key);
   const { steps, run } = check(

@@ -47,6 +47,25 @@ void test("an interrupted or stopped job shows the command that carries on", () 
   }
 });
 
+void test("an endpoint that may run on is told in red where it could not be stopped, with the command that stops it", () => {
+  const left = {
+    endpoint: "ada/writer",
+    since: "2026-11-20T08:00:00.000Z",
+    pricePerHour: null,
+    problem: "The token may not (403).\u001B[2J",
+    command: "tiding endpoints pause writer --namespace ada",
+  };
+  const coloured = { ...look, colour: true };
+  const lines = renderReport(jobReport({ endpoints: [left] }), { look: coloured, resume });
+  assert.deepEqual(lines.slice(-5), [
+    "",
+    "\u001B[31mThe endpoint ada/writer may still run, in use since 2026-11-20T08:00:00.000Z, for a price that is not known.\u001B[39m",
+    "\u001B[31mIt could not be stopped: The token may not (403).\u001B[39m",
+    "Stop it, if nobody else needs it:",
+    "  tiding endpoints pause writer --namespace ada",
+  ]);
+});
+
 void test("a run that found everything done says so", () => {
   const run = { ...jobReport().run, rows: 0, calls: callCounts({ requests: 0 }) };
   assert.ok(

@@ -10,12 +10,10 @@ import type { Endpoint, EndpointContext, Finding, FoundServer } from "../endpoin
 import type { RecognisedServer } from "../recognise-server.ts";
 import { ServerEndpoint } from "../server-endpoint.ts";
 import { unlessAborted } from "../unless-aborted.ts";
+import { CONSOLE } from "./endpoint-errors.ts";
 import { EndpointsApi } from "./endpoints-api.ts";
 import type { EndpointId, EndpointRecord } from "./endpoints-api.ts";
 import { HubClient, hubAddress, hubKey } from "./hub-client.ts";
-
-/** Where endpoints are looked at and resumed by hand. */
-const CONSOLE = "https://endpoints.huggingface.co";
 
 export class DedicatedEndpoint implements Endpoint {
   readonly name: string;
@@ -135,7 +133,7 @@ function urlOf({ namespace, name, state, url }: EndpointRecord): string {
     case "paused":
       throw stopped(
         "is paused",
-        `Resume it at ${page}, or with \`hf endpoints resume ${name} --namespace ${namespace}\`.`,
+        `Run \`tiding endpoints resume ${name} --namespace ${namespace}\`, or let a job do it: \`endpoint: { ensure: running }\`.`,
       );
     case "failed":
     case "updateFailed":

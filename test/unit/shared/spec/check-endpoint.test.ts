@@ -48,6 +48,7 @@ const refused: Record<string, [llm: Record<string, unknown>, key: string, what: 
     "endpoint_namespace",
     /needs `endpoint_name`/,
   ],
+  "an endpoint to start that has no name": [{ base_url, endpoint: { ensure: "running" } }, "endpoint", /endpoint` /],
   "a provider of a server": [{ base_url, provider: "together" }, "provider", /is for a model of the Hub's providers/],
   "Magpie without a tokenizer": [{ base_url, use_magpie_template: true }, "tokenizer_id", /is missing/],
   "Magpie over the chat route": [
@@ -96,4 +97,34 @@ void test("several faults of one set of options come at once", () => {
     () => new InferenceEndpointsLLM({ slots: 0, attempts: 0, environment }),
     /has 2 errors:\n {2}slots: `slots` must be .*\n {2}attempts: `attempts` must be/s,
   );
+});
+
+void test("steps that call one endpoint agree on what is done to it; an llm of one's own has no such key", () => {
+  const step = (llm: object) => ({ task: "text-generation", llm });
+  const loadSteps = (...steps: object[]) =>
+    specFromObject({ input: { path: "a.jsonl" }, steps, output: { path: "o" } }, { folder: ".", environment: {} });
+  const paused = { endpoint_name: "e", endpoint: { when_done: "pause" } };
+  const { spec } = loadSteps(
+    step(paused),
+    step({ ...paused, generation_kwargs: { top_k: 2 } }),
+    step({ endpoint_name: "e" }),
+  );
+  assert.deepEqual(spec.steps[0]?.llm?.endpoint, { when_done: "pause" });
+  assert.deepEqual(
+    loadSteps(step({ endpoint_name: "e", endpoint: { ensure: "running" } })).spec.steps[0]?.llm?.endpoint,
+    {
+      ensure: "running",
+      when_done: "leave",
+    },
+  );
+  loadSteps(step(paused), step({ ...paused, endpoint_namespace: "team", endpoint: { when_done: "scale_to_zero" } }));
+  assert.throws(() => loadSteps(step(paused), step({ ...paused, endpoint: { when_done: "scale_to_zero" } })), {
+    code: "SPEC_INVALID",
+    place: "steps.1.llm.endpoint",
+    message: /says otherwise than steps\.0/,
+  });
+  assert.throws(() => loadSteps(step({ class: "./l.ts", endpoint: { ensure: "running" } })), {
+    code: "SPEC_INVALID",
+    place: "steps.0.llm.endpoint",
+  });
 });

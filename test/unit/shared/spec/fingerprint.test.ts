@@ -61,6 +61,7 @@ void test("what does not change rows is not in the fingerprint", () => {
     { llm: { base_url: ["http://b", "http://c"], slots: 5, stream: true, request_timeout: 5, idle_timeout: 5 } },
     { llm: { headers: { "X-Team": "t" }, api_key: "${OTHER}", model_id: "m" } },
     { llm: { endpoint_name: "e", endpoint_namespace: "team", bill_to: "team", use_openai_client: false } },
+    { llm: { endpoint_name: "e", endpoint: { ensure: "running", when_done: "pause" } } },
     { step: { name: "other" } },
     { facts: { inputFiles: [{ path: "/there/rows.jsonl", bytes: 10, sample: "aa" }] } },
     {

@@ -61,10 +61,11 @@ void test("a base_url beside endpoint_name is not used, and the user is told", a
   assert.match(served?.advice?.join(" ") ?? "", /base_url is not used/);
 });
 
-for (const [state, pattern] of [
-  ["paused", /The endpoint ada\/writer is paused/],
-  ["failed", /failed to start/],
-  ["updateFailed", /could not be updated/],
+const PAGE = /https:\/\/endpoints\.huggingface\.co\/ada\/endpoints\/writer/;
+for (const [state, pattern, mend] of [
+  ["paused", /The endpoint ada\/writer is paused/, /tiding endpoints resume writer --namespace ada.*ensure: running/],
+  ["failed", /failed to start/, PAGE],
+  ["updateFailed", /could not be updated/, PAGE],
 ] as const) {
   void test(`an endpoint that is ${state} stops at once, with what to do`, async () => {
     await using hub = await startFakeHub();
@@ -74,7 +75,7 @@ for (const [state, pattern] of [
       assert.ok(isTidingError(error));
       assert.deepEqual([error.code, error.place], ["ENDPOINT_NOT_RUNNING", "ada/writer"]);
       assert.match(error.message, pattern);
-      assert.match(error.mend ?? "", /https:\/\/endpoints\.huggingface\.co\/ada\/endpoints\/writer/);
+      assert.match(error.mend ?? "", mend);
       return true;
     });
     assert.equal(hub.server.requests.filter(({ path }) => path.startsWith("/v2/")).length, 1);
