@@ -24,6 +24,8 @@ export function exitCodeOfOutcome(outcome: JobOutcome): ExitCode {
       return EXIT.interrupted;
     case "stopped":
       return EXIT.jobError;
+    case "parked":
+      return EXIT.parked;
   }
 }
 

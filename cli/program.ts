@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { batchCommand } from "./commands/batch.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { coordinatorCommand } from "./commands/coordinator.ts";
 import { endpointsCommand } from "./commands/endpoints.ts";
@@ -28,6 +29,7 @@ const commands = [
   previewCommand,
   statusCommand,
   retryCommand,
+  batchCommand,
   coordinatorCommand,
   workerCommand,
   submitCommand,

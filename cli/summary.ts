@@ -1,7 +1,7 @@
 /** What is told of a job when a run of it ended, and by `tiding status`: pure functions from reports to lines. */
 import type { JobStatus } from "../jobs/job-status.ts";
 import { describeCost } from "../shared/observe/money.ts";
-import type { EndpointLeft, FailureCount, JobReport, RowCounts } from "../shared/observe/job-report.ts";
+import type { BatchProgress, EndpointLeft, FailureCount, JobReport, RowCounts } from "../shared/observe/job-report.ts";
 import { formatBytes, formatCount, formatCounted, formatDuration, formatRate, formatShare } from "./format.ts";
 import { cutSegments, renderProgressLines, retrySegments } from "./progress-view.ts";
 import type { Look, Segment, Style } from "./text.ts";
@@ -17,6 +17,7 @@ const outcomes: Readonly<Record<JobReport["outcome"] | "running", { readonly tex
   finished: { text: "finished", style: "green" },
   "finished-with-failed-rows": { text: "finished, with failed rows", style: "yellow" },
   interrupted: { text: "interrupted", style: "yellow" },
+  parked: { text: "parked, waiting for offline batches", style: "yellow" },
   stopped: { text: "stopped by an error", style: "red" },
 };
 
@@ -31,17 +32,24 @@ export function renderReport(
 ): string[] {
   const { run, outcome, rows } = report;
   const paused = outcome === "interrupted" || outcome === "stopped";
+  const parked = outcome === "parked";
   const idle = !paused && run.rows === 0 && run.calls.requests === 0;
   const lines = [
     renderHeadline(report.name, outcome, look),
     ...labelled("rows", rowSegments(rows), look),
     ...renderCommitted(report, look),
-    ...(idle ? labelled("this run", ["nothing to do, every row was done before"], look) : renderRun(run, look)),
+    ...(parked
+      ? []
+      : idle
+        ? labelled("this run", ["nothing to do, every row was done before"], look)
+        : renderRun(run, look)),
+    ...renderBatches(report.batches ?? [], look),
     ...renderDataset(report, look),
     ...renderFailures(report.failures, look),
     ...renderEndpointsLeft(report.endpoints, look),
   ];
-  if (paused) lines.push("", "What was committed is kept; the same command carries on:", `  ${resume}`);
+  if (parked) lines.push("", "Nothing is left running. To collect what is ready:", `  ${resume}`);
+  else if (paused) lines.push("", "What was committed is kept; the same command carries on:", `  ${resume}`);
   else if (rows.failed > 0) {
     lines.push("", `Run the failed rows again:  tiding retry ${quoteForShell(report.output)}`);
   }
@@ -90,13 +98,15 @@ export function renderStatus(status: JobStatus, look: Look): string[] {
     ];
     lines.push(...labelled("run by", segments, look));
   }
-  lines.push(...renderDataset(status, look));
+  lines.push(...renderBatches(status.batches ?? [], look), ...renderDataset(status, look));
   for (const { at, overrides } of revisions) {
     lines.push(...labelled("revision", [at, ...overrides], look));
   }
   lines.push(...renderFailures(status.failures, look));
   if (status.state !== "running") lines.push(...renderEndpointsLeft(status.endpoints, look));
-  if (status.state === "interrupted" || status.state === "stopped") {
+  if (status.state === "parked") {
+    lines.push("", "The tiding run that began this job, given again, collects what is ready.");
+  } else if (status.state === "interrupted" || status.state === "stopped") {
     lines.push("", "The tiding run that began this job, given again, carries on.");
   } else if (rows.failed > 0 && status.state !== "running") {
     lines.push("", `Run the failed rows again:  tiding retry ${quoteForShell(status.output)}`);
@@ -112,6 +122,17 @@ function renderEndpointsLeft(endpoints: readonly EndpointLeft[], look: Look): st
     const style = problem === null ? "yellow" : "red";
     const lines = [plain(what), ...why].map((text) => paint(look, { text, style }));
     return ["", ...lines, "Stop it, if nobody else needs it:", `  ${command}`];
+  });
+}
+
+function renderBatches(batches: readonly BatchProgress[], look: Look): string[] {
+  return batches.flatMap(({ number, id, status, requests, completed, failed, expiresAt, isSettled }) => {
+    const segments: (Segment | string)[] = [id ?? "not submitted yet", isSettled ? `${status}, collected` : status];
+    if (completed === null) segments.push(formatCounted(requests, "request"));
+    else segments.push(`${formatCount(completed)} of ${formatCounted(requests, "request")} done`);
+    if (failed !== null && failed > 0) segments.push({ text: `${formatCount(failed)} failed`, style: "red" });
+    if (expiresAt !== null && !isSettled) segments.push(`expires ${expiresAt}`);
+    return labelled(`batch ${number}`, segments, look);
   });
 }
 

@@ -1,5 +1,7 @@
 /** How the engine paces and bounds itself: fixed in production, and no part of the spec; tests shorten and shrink it. */
 import type { Transport } from "../shared/transport/transport.ts";
+import type { BatchStep } from "./batches/batch-step.ts";
+import type { BatchLimits } from "./batches/request-files.ts";
 
 export const LEASE_MS = 30_000;
 export const RECONCILE_MS = 1_000;
@@ -18,6 +20,10 @@ export interface EngineSettings {
   readonly segmentBytes?: number;
   /** How often an endpoint that is being woken is looked at, and the shortest wait before it is told again to stop. */
   readonly endpointRefreshMs?: number;
+  /** What one offline batch holds at most. */
+  readonly batchLimits?: BatchLimits;
+  /** Called at each step of an offline batch. */
+  readonly onBatchStep?: (step: BatchStep) => void;
   /** Puts something, such as injected faults, between the engine and its transport. */
   readonly wrapTransport?: (transport: Transport) => Transport;
 }

@@ -29,6 +29,8 @@ export interface ExecuteOptions {
   /** For a chaos driver; nothing else listens. */
   readonly onStep: StepListener | undefined;
   readonly settings: EngineSettings | undefined;
+  /** Called when every row has landed, while the output is still owned. */
+  readonly onFinished?: (() => Promise<void>) | undefined;
   /** Null: the embedded transport, and a worker in this process. */
   readonly broker: JobBroker | null;
 }
@@ -57,6 +59,7 @@ export async function executeJob(options: ExecuteOptions): Promise<Execution> {
     void encoder.value.warm().catch(() => undefined);
     const run = new JobRun(options, { engine, table, encoder: encoder.value });
     ending = await run.toItsEnd();
+    if (ending.kind === "finished") await options.onFinished?.();
     return { ending, meter: run.meter, received: run.received };
   } catch (cause) {
     // Whatever goes wrong with an output that is another's is explained by that alone.

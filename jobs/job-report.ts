@@ -1,7 +1,7 @@
 import type { Manifest } from "../coordinator/output/manifest.ts";
 import type { TidingError } from "../shared/errors.ts";
 import { emptyCalls } from "../shared/observe/call-counts.ts";
-import type { JobOutcome, JobReport } from "../shared/observe/job-report.ts";
+import type { BatchProgress, JobOutcome, JobReport } from "../shared/observe/job-report.ts";
 import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
 import type { Ending } from "./execute-job.ts";
 import { failuresOf, rowsOf } from "./job-numbers.ts";
@@ -14,12 +14,14 @@ export function reportOf(facts: {
   readonly manifest: Manifest;
   /** Rows that are committed but not landed. */
   readonly unlanded?: number;
-  readonly run?: { readonly ending: Ending; readonly meter: ProgressMeter };
+  /** Without a meter, of one whose rows were not run. */
+  readonly run?: { readonly ending: Ending | { readonly kind: "parked" }; readonly meter: ProgressMeter | null };
+  readonly batches?: readonly BatchProgress[];
 }): JobReport {
-  const { root, loaded, manifest, run } = facts;
+  const { root, loaded, manifest, run, batches } = facts;
   const rows = rowsOf(manifest);
-  const elapsedMs = run?.meter.elapsedMs ?? 0;
-  const done = run?.meter.rows ?? 0;
+  const elapsedMs = run?.meter?.elapsedMs ?? 0;
+  const done = run?.meter?.rows ?? 0;
   return {
     version: 1,
     job: manifest.job.id,
@@ -34,12 +36,13 @@ export function reportOf(facts: {
     run: {
       rows: done,
       elapsedMs,
-      calls: run?.meter.calls ?? emptyCalls(),
+      calls: run?.meter?.calls ?? emptyCalls(),
       rowsPerSecond: elapsedMs > 0 ? (done / elapsedMs) * 1_000 : 0,
-      slotUse: run?.meter.slotUse ?? null,
+      slotUse: run?.meter?.slotUse ?? null,
     },
     failures: failuresOf(manifest.failed),
     endpoints: [],
+    ...(batches === undefined ? {} : { batches }),
     error: run?.ending.kind === "stopped" ? errorRecord(run.ending.error) : null,
   };
 }
@@ -49,7 +52,7 @@ export function errorRecord({ code, message, mend, place }: TidingError): NonNul
   return { code, message, mend: mend ?? null, place: place ?? null };
 }
 
-function outcomeOf(ending: Ending, failed: number): JobOutcome {
+function outcomeOf(ending: Ending | { readonly kind: "parked" }, failed: number): JobOutcome {
   if (ending.kind !== "finished") return ending.kind;
   return failed > 0 ? "finished-with-failed-rows" : "finished";
 }

@@ -5,10 +5,19 @@ import { isKnownDead, TAKEOVER_MS } from "../coordinator/output/owner.ts";
 import { outputPaths, ownerOf, readManifest } from "../coordinator/output/output-directory.ts";
 import { rangesHave } from "../coordinator/output/shard-ranges.ts";
 import { TidingError } from "../shared/errors.ts";
-import type { EndpointLeft, FailureCount, JobProgress, JobReport, RowCounts } from "../shared/observe/job-report.ts";
+import type {
+  BatchProgress,
+  EndpointLeft,
+  FailureCount,
+  JobOutcome,
+  JobProgress,
+  JobReport,
+  RowCounts,
+} from "../shared/observe/job-report.ts";
 import { decodeCommitRecord } from "../shared/protocol/commit-record.ts";
 import { Bitmap } from "../shared/rows/bitmap.ts";
 import { readEmbeddedLog } from "../shared/transport/embedded/read-embedded-log.ts";
+import { batchFolder, progressOf, readBatchState } from "./batches/batch-state.ts";
 import { jobKey } from "./job-key.ts";
 import { failuresOf, rowsOf } from "./job-numbers.ts";
 import { endpointLeft, readKeptEndpoints } from "./kept-endpoints.ts";
@@ -17,7 +26,7 @@ export interface JobStatus {
   readonly version: 1;
   readonly job: string;
   readonly name: string;
-  readonly state: "running" | "interrupted" | "stopped" | "finished" | "finished-with-failed-rows";
+  readonly state: "running" | JobOutcome;
   readonly output: string;
   readonly format: string;
   readonly rows: RowCounts & { readonly landed: number; readonly committed: number };
@@ -33,6 +42,8 @@ export interface JobStatus {
   } | null;
   /** Of the running owner. */
   readonly progress: JobProgress | null;
+  /** Of a job with offline batches, until it has finished. */
+  readonly batches?: readonly BatchProgress[];
   readonly error: JobReport["error"];
   /** Dedicated endpoints that the job uses, or that a run of it ended without stopping. */
   readonly endpoints: readonly EndpointLeft[];
@@ -49,11 +60,12 @@ export async function jobStatus(output: string): Promise<JobStatus> {
   const isRunning = owner !== null && heartbeatAgeMs < TAKEOVER_MS && !(await isKnownDead(owner));
   const rows = rowsOf(manifest);
   const landed = rows.accepted + rows.failed;
+  const batches = await batchesOf(root, manifest);
   return {
     version: 1,
     job: manifest.job.id,
     name: manifest.job.name,
-    state: isRunning ? "running" : stateOf(manifest, rows.failed),
+    state: isRunning ? "running" : stateOf(manifest, rows.failed, batches),
     output: root,
     format: formatOf(manifest),
     rows: { ...rows, total: manifest.plan.total, landed, committed: landed + (await unlandedRows(root, manifest)) },
@@ -62,6 +74,7 @@ export async function jobStatus(output: string): Promise<JobStatus> {
     failures: failuresOf(manifest.failed),
     owner: isRunning ? { host: owner.host, pid: owner.pid, since: owner.since, heartbeatAgeMs } : null,
     progress: isRunning ? owner.progress : null,
+    ...(batches.length === 0 ? {} : { batches }),
     error: manifest.error,
     endpoints: (await readKeptEndpoints(root)).map((kept) => endpointLeft(kept, null)),
     revisions: manifest.job.revisions.map(({ at, overrides }) => ({ at, overrides })),
@@ -80,7 +93,16 @@ export function notAJob(root: string): TidingError {
   });
 }
 
-function stateOf(manifest: Manifest, failed: number): JobStatus["state"] {
+/** Batches of the job that have not served their purpose yet. */
+export async function batchesOf(root: string, { job, state }: Manifest): Promise<readonly BatchProgress[]> {
+  if (state === "finished") return [];
+  const found = await readBatchState(batchFolder(root));
+  return found?.job === job.id ? progressOf(found) : [];
+}
+
+function stateOf(manifest: Manifest, failed: number, batches: readonly BatchProgress[]): JobStatus["state"] {
+  const isWaiting = batches.some(({ isSettled }) => !isSettled);
+  if (isWaiting && manifest.state === "interrupted") return "parked";
   // An owner that died had no time to say so.
   if (manifest.state === "running") return "interrupted";
   if (manifest.state === "finished" && failed > 0) return "finished-with-failed-rows";

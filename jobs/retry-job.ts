@@ -15,6 +15,7 @@ import type { JobReport } from "../shared/observe/job-report.ts";
 import { Bitmap } from "../shared/rows/bitmap.ts";
 import { fingerprintOf } from "../shared/spec/fingerprint.ts";
 import { specFromObject } from "../shared/spec/load-spec.ts";
+import { refuseBatches } from "./batches/refuse-batches.ts";
 import { checkInputFiles, documentOf } from "./check-same-job.ts";
 import { checkTransport } from "./check-transport.ts";
 import { checkParts } from "./check-parts.ts";
@@ -43,7 +44,10 @@ export async function retryJob(
   const all = [...revisions.flatMap((revision) => revision.overrides), ...overrides];
   const written = specFromObject(spec, { folder, environment, name, overrides: all });
   const loaded = await keptInput(written, root, manifest);
-  if (options.broker !== undefined) refuseLiteralHeaders(loaded);
+  if (options.broker !== undefined) {
+    refuseLiteralHeaders(loaded);
+    refuseBatches(loaded.spec);
+  }
   await using job = await prepareJob(loaded, environment, {
     inputSchema: manifest.plan.inputSchema,
     keyless: options.broker?.probe !== undefined,

@@ -20,7 +20,9 @@ import type { JobBroker } from "./engine.ts";
 import { clearSpools, spooledInput, type StandardInput } from "./standard-input.ts";
 import { refuseLiteralHeaders, storedSpec } from "./stored-spec.ts";
 import { reportOf } from "./job-report.ts";
-import { formatOf } from "./job-status.ts";
+import { batchesOf, formatOf } from "./job-status.ts";
+import type { BatchFile } from "./batches/batch-files.ts";
+import { refuseBatches, requireBatches } from "./batches/refuse-batches.ts";
 import { keepingEndpoints, settlingEndpoints } from "./keep-endpoints.ts";
 import { prepareJob, type PreparedJob } from "./prepare-job.ts";
 import { probeJob } from "./probe-job.ts";
@@ -44,6 +46,8 @@ export interface RunJobOptions {
   readonly standardInput?: StandardInput;
   /** Workers elsewhere, in place of one in this process. */
   readonly broker?: JobBroker;
+  /** For a job with offline batches: its requests go into a file, or results come out of one, in place of a server. */
+  readonly batchFile?: BatchFile;
   /** For tests. */
   readonly settings?: EngineSettings;
 }
@@ -57,7 +61,11 @@ export async function runJob(options: RunJobOptions): Promise<JobReport> {
   const root = path.resolve(options.loaded.folder, options.loaded.spec.output.path);
   const transport = transportOf(options);
   const { asked: signal } = signalsOf(options);
-  if (options.broker !== undefined) refuseLiteralHeaders(options.loaded);
+  if (options.broker !== undefined) {
+    refuseLiteralHeaders(options.loaded);
+    refuseBatches(options.loaded.spec);
+  }
+  if (options.batchFile !== undefined) requireBatches(options.loaded.spec);
   const found = await readManifest(root);
   const manifest = found !== null && (await isUntouched(root, found)) ? null : found;
   const spooling = { root, found, anew: manifest === null, standardInput, signal, onNotice };
@@ -145,7 +153,8 @@ function firstManifest(job: PreparedJob, document: FingerprintDocument, transpor
 async function isUntouched(root: string, manifest: Manifest): Promise<boolean> {
   if (manifest.owner !== null || manifest.state === "finished" || manifest.transport === "broker") return false;
   if (manifest.parts.length + manifest.failed.length + manifest.spills.length > 0) return false;
-  return !(await hasCommittedRows(root));
+  // Batches that were submitted are paid for.
+  return !(await hasCommittedRows(root)) && (await batchesOf(root, manifest)).length === 0;
 }
 
 async function hasCommittedRows(root: string): Promise<boolean> {

@@ -4,9 +4,10 @@ import type { Manifest } from "../coordinator/output/manifest.ts";
 import { asTidingError, messageOf, TidingError } from "../shared/errors.ts";
 import type { JobReport } from "../shared/observe/job-report.ts";
 import type { TransportKind } from "./check-transport.ts";
+import { throughBatches } from "./batches/through-batches.ts";
 import { executeJob } from "./execute-job.ts";
 import { reportOf } from "./job-report.ts";
-import { unlandedRows } from "./job-status.ts";
+import { batchesOf, unlandedRows } from "./job-status.ts";
 import type { PreparedJob } from "./prepare-job.ts";
 import type { RunJobOptions } from "./run-job.ts";
 
@@ -47,7 +48,7 @@ export function signalsOf({ stop, drain }: Pick<RunJobOptions, "stop" | "drain">
  * wrong once rows run is in the report.
  */
 export async function runOverOutput(options: Omit<RunJobOptions, "loaded">, run: OutputRun): Promise<JobReport> {
-  const { onProgress, onNotice, onStep, takeoverMs, settings, broker } = options;
+  const { onProgress, onNotice, onStep, takeoverMs, settings, broker, batchFile } = options;
   const { root, job, found } = run;
   const { stop, drain, asked } = signalsOf(options);
   const output = await OwnedOutput.take(root, run.first, {
@@ -59,6 +60,22 @@ export async function runOverOutput(options: Omit<RunJobOptions, "loaded">, run:
     anew: run.anew,
   });
   await begin(output, run, transportOf(options));
+  const facts = { root, loaded: job.loaded };
+  const signal = AbortSignal.any([asked, output.lost]);
+  const onBatchNotice = (notice: string): void => onNotice?.(notice);
+  const batched = await throughBatches(job, output, {
+    signal,
+    asked,
+    onNotice: onBatchNotice,
+    file: batchFile,
+    settings,
+  });
+  if (batched.kind !== "ready") {
+    const { manifest } = output;
+    const [unlanded, batches] = [await unlandedRows(root, manifest), await batchesOf(root, manifest)];
+    return reportOf({ ...facts, manifest, unlanded, batches, run: { ending: batched, meter: null } });
+  }
+  await using rounds = batched.rounds;
   const { ending, meter, received } = await executeJob({
     job,
     output,
@@ -69,11 +86,14 @@ export async function runOverOutput(options: Omit<RunJobOptions, "loaded">, run:
     onNotice,
     onStep,
     settings,
+    onFinished: () => rounds?.remove() ?? Promise.resolve(),
     broker: broker ?? null,
   });
+  const { manifest } = output;
   // An own log says it to the row; a broker's is asked no more than the sink has read of it.
-  const unlanded = broker === undefined ? await unlandedRows(root, output.manifest) : received;
-  return reportOf({ root, loaded: job.loaded, manifest: output.manifest, unlanded, run: { ending, meter } });
+  const unlanded = broker === undefined ? await unlandedRows(root, manifest) : received;
+  const batches = rounds === null ? {} : { batches: await batchesOf(root, manifest) };
+  return reportOf({ ...facts, manifest, unlanded, ...batches, run: { ending, meter } });
 }
 
 const INTERRUPTED = { state: "interrupted", error: null } as const;

@@ -6,6 +6,7 @@ import { encodeSubmission, submissionKey, type Submission } from "../shared/prot
 import type { LoadedSpec } from "../shared/spec/loaded-spec.ts";
 import { readsStandardInput } from "../shared/spec/standard-input.ts";
 import { TransportError, type Transport } from "../shared/transport/transport.ts";
+import { refuseBatches } from "./batches/refuse-batches.ts";
 import { listJobs, type CoordinatorView } from "./broker-view.ts";
 import { hasEnded } from "./next-move.ts";
 import { reachBroker } from "./reach-broker.ts";
@@ -21,12 +22,13 @@ export interface SubmittedId {
 
 /**
  * Submits a job; the coordinator finds it, now or when it is started. Relative paths in the spec start at the spec's folder,
- * on the coordinator's machine. Throws `USAGE` when a job that has not ended writes to the same output, or for a header or
- * standard input, which would have to be sent; `BROKER_UNREACHABLE`.
+ * on the coordinator's machine. Throws `USAGE` when a job that has not ended writes to the same output, for offline batches, or
+ * for a header or standard input, which would have to be sent; `BROKER_UNREACHABLE`.
  */
 export async function submitJob(transport: Transport, loaded: LoadedSpec): Promise<SubmittedId> {
   refuseLiteralHeaders(loaded);
   refuseStandardInput(loaded);
+  refuseBatches(loaded.spec);
   const { spec, written, name, folder } = loaded;
   const output = path.resolve(folder, spec.output.path);
   const { jobs, coordinator } = await listJobs(transport);

@@ -201,6 +201,7 @@ export class SubmittedJobs {
     else if (
       ending.kind === "reported" &&
       ending.report.outcome !== "interrupted" &&
+      ending.report.outcome !== "parked" &&
       ending.report.outcome !== "stopped"
     )
       this.#answer(entry, { ...facts, state: ending.report.outcome });

@@ -41,6 +41,8 @@ export const ERROR_CODES = {
   ROW_INVALID: "row",
   ROW_POISON: "row",
   OUTPUT_MISFIT: "row",
+  BATCH_REQUEST_FAILED: "row",
+  AWAITS_BATCH: "row",
 
   UNAUTHORIZED: "job",
   MODEL_NOT_FOUND: "job",
@@ -48,6 +50,7 @@ export const ERROR_CODES = {
   QUOTA_EXHAUSTED: "job",
   ENDPOINT_NOT_RUNNING: "job",
   NO_ENDPOINT: "job",
+  BATCH_FAILED: "job",
   ROWS_FAIL_ALIKE: "job",
   TASK_INVALID: "job",
 

@@ -103,6 +103,15 @@ export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> =
     meaning: "A value does not fit its column's type, which was declared or frozen by the first rows.",
     mend: "Declare the type, as in `output.types: { score: json }`, before the first run.",
   },
+  BATCH_REQUEST_FAILED: {
+    meaning:
+      "A request of an offline batch failed in a way that may pass, in `run.attempts` batches; or its answer is none.",
+    mend: "Run `tiding retry`, which asks with another seed.",
+  },
+  AWAITS_BATCH: {
+    meaning: "The answer comes with an offline batch. Known inside the engine alone: no row fails with it.",
+    mend: "Nothing.",
+  },
 
   UNAUTHORIZED: {
     meaning: "The endpoint refused the key: 401 or 403. With several endpoints the others carry on.",
@@ -128,6 +137,10 @@ export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> =
   NO_ENDPOINT: {
     meaning: "No endpoint could be used for `run.endpoint_wait`.",
     mend: "Start a server, then run the same command again.",
+  },
+  BATCH_FAILED: {
+    meaning: "An offline batch failed, was cancelled, or is gone from its server. Answers that came are kept.",
+    mend: "Mend the cause and run the same command again: what is unanswered is submitted anew.",
   },
   ROWS_FAIL_ALIKE: {
     meaning: "The first `run.stop_after_alike` rows all failed with the same error; none of them was recorded.",

@@ -49,7 +49,26 @@ export interface JobProgress {
   readonly etaMs: number | null;
 }
 
-export type JobOutcome = "finished" | "finished-with-failed-rows" | "interrupted" | "stopped";
+/** `parked` waits for an offline batch; nothing of it is running. */
+export type JobOutcome = "finished" | "finished-with-failed-rows" | "interrupted" | "stopped" | "parked";
+
+/** An offline batch of a job that has not finished. */
+export interface BatchProgress {
+  /** From 1, in the order in which they were written. */
+  readonly number: number;
+  /** The server's name for it; null for one that has not been submitted yet. */
+  readonly id: string | null;
+  /** The server's word, as it was last heard. */
+  readonly status: string;
+  readonly requests: number;
+  /** Of its requests, as the server last said; null where it does not. */
+  readonly completed: number | null;
+  readonly failed: number | null;
+  /** ISO 8601. */
+  readonly expiresAt: string | null;
+  /** Its results have been collected. */
+  readonly isSettled: boolean;
+}
 
 export interface FailureCount {
   readonly code: ErrorCode;
@@ -96,6 +115,8 @@ export interface JobReport {
   readonly failures: readonly FailureCount[];
   /** Dedicated endpoints of the job's that may run on. */
   readonly endpoints: readonly EndpointLeft[];
+  /** Absent for a job without offline batches. */
+  readonly batches?: readonly BatchProgress[];
   /** Why the job stopped, for `stopped`. */
   readonly error: {
     readonly code: ErrorCode;

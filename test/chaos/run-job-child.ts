@@ -4,6 +4,7 @@ import type { JobReport } from "../../shared/observe/job-report.ts";
 import type { ProtocolStep } from "../../shared/protocol/protocol-step.ts";
 import { specFromObject } from "../../shared/spec/load-spec.ts";
 import { openNatsTransport } from "../../shared/transport/nats/nats-transport.ts";
+import type { BatchStep } from "../../jobs/batches/batch-step.ts";
 import type { EngineSettings } from "../../jobs/engine-settings.ts";
 import { sharedBroker } from "../../jobs/open-broker.ts";
 import { retryJob } from "../../jobs/retry-job.ts";
@@ -14,14 +15,18 @@ import { dieWithParent } from "./die-with-parent.ts";
 export interface ChildOrder {
   readonly spec: unknown;
   readonly folder: string;
-  readonly settings?: Omit<EngineSettings, "wrapTransport">;
+  readonly settings?: Omit<EngineSettings, "wrapTransport" | "onBatchStep">;
   readonly takeoverMs?: number;
   /** Work is done by others, who are found here. */
   readonly broker?: { readonly servers: string; readonly resultsBudgetBytes: number };
   /** Run the failed rows of `output` again, in place of the job. */
   readonly retry?: { readonly output: string; readonly overrides: readonly string[] };
   /** Die, as by `kill -9`, or fall asleep, when this step is reached for the `count`th time. */
-  readonly crash?: { readonly step: ProtocolStep; readonly count: number; readonly signal?: "SIGSTOP" } | null;
+  readonly crash?: {
+    readonly step: ProtocolStep | BatchStep;
+    readonly count: number;
+    readonly signal?: "SIGSTOP";
+  } | null;
 }
 
 /** What it prints on standard output, as one line of JSON, where it lives to its end. */
@@ -37,14 +42,16 @@ const drain = new AbortController();
 process.on("SIGTERM", () => drain.abort());
 let left = order.crash?.count ?? 0;
 
+function reached(step: ProtocolStep | BatchStep): void {
+  if (step === order.crash?.step && --left === 0) process.kill(process.pid, order.crash.signal ?? "SIGKILL");
+}
+
 const common = {
   environment: {},
   drain: drain.signal,
-  onStep(step: ProtocolStep): void {
-    if (step === order.crash?.step && --left === 0) process.kill(process.pid, order.crash.signal ?? "SIGKILL");
-  },
+  onStep: reached,
   ...(order.takeoverMs === undefined ? {} : { takeoverMs: order.takeoverMs }),
-  ...(order.settings === undefined ? {} : { settings: order.settings }),
+  settings: { ...order.settings, onBatchStep: reached },
 };
 
 async function report(): Promise<JobReport> {
