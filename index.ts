@@ -32,6 +32,7 @@ export { submitJob, type SubmittedId } from "./jobs/submit-job.ts";
 export { workForBroker, type WorkOptions } from "./jobs/work-for-broker.ts";
 export { ERROR_CODES, isTidingError, TidingError, type ErrorClass, type ErrorCode } from "./shared/errors.ts";
 export type {
+  BatchProgress,
   CallCounts,
   EndpointLeft,
   EndpointProgress,
@@ -51,6 +52,7 @@ export {
   type ChatMessage,
   type FinishReason,
   type GenerateOptions,
+  type GeneratedImage,
   type Generation,
   type JsonSchema,
   type StructuredOutput,

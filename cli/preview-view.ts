@@ -28,7 +28,14 @@ export function renderPreviewRow(row: PreviewRow, look: Look): string[] {
 }
 
 function contentText({ content }: ChatMessage): string {
-  return typeof content === "string" ? content : JSON.stringify(content, toJsonValue);
+  return typeof content === "string" ? content : JSON.stringify(content, toShownValue);
+}
+
+/** What a person cannot read is told by its size. */
+function toShownValue(key: string, value: unknown): unknown {
+  if (value instanceof Uint8Array) return `${formatCount(value.byteLength)} bytes`;
+  const isLong = typeof value === "string" && value.startsWith("data:") && value.length > 100;
+  return isLong ? `${value.slice(0, 40)}… (${formatCount(value.length)} characters)` : toJsonValue(key, value);
 }
 
 function renderBlock(heading: string, text: string, look: Look): string[] {
@@ -46,7 +53,7 @@ function renderColumns({ values }: PreviewRow, look: Look): string[] {
   const names = Object.keys(values).map((name) => fit(plain(name), look, 24));
   const nameWidth = Math.max(0, ...names.map((name) => name.length));
   const lines = Object.values(values).map((value, index) => {
-    const text = plain(typeof value === "string" ? value : (JSON.stringify(value, toJsonValue) ?? "null"));
+    const text = plain(typeof value === "string" ? value : (JSON.stringify(value, toShownValue) ?? "null"));
     const start = `    ${paint(look, { text: (names[index] ?? "").padEnd(nameWidth), style: "dim" })}  `;
     return start + fit(text, look, Math.max(20, Math.min(look.width, 200) - nameWidth - 6));
   });

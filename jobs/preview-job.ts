@@ -3,7 +3,7 @@ import type { InputRow } from "../coordinator/input/row-source.ts";
 import { RowCursor } from "../coordinator/row-cursor.ts";
 import type { ErrorCode } from "../shared/errors.ts";
 import type { RowValues } from "../shared/rows/row-schema.ts";
-import type { LLMInput, TaskLLM } from "../shared/task/task.ts";
+import type { Generation, LLMInput, TaskLLM } from "../shared/task/task.ts";
 import type { Pipeline } from "../worker/pipeline.ts";
 import { runRow } from "../worker/row-run.ts";
 import { prepareJob } from "./prepare-job.ts";
@@ -98,7 +98,7 @@ function recordingLLM(llm: TaskLLM, calls: PreviewCall[]): TaskLLM {
         calls.push({ input, preQuery, answer, inputTokens, outputTokens, durationMs: performance.now() - startedMs });
       try {
         const generation = await llm.generate(input, generateOptions);
-        note(generation.text, generation.inputTokens, generation.outputTokens);
+        note(answerOf(generation), generation.inputTokens, generation.outputTokens);
         return generation;
       } catch (error) {
         note(null, null, null);
@@ -106,4 +106,10 @@ function recordingLLM(llm: TaskLLM, calls: PreviewCall[]): TaskLLM {
       }
     },
   };
+}
+
+function answerOf({ text, image }: Generation): string {
+  return image === undefined
+    ? text
+    : `${image.mediaType}, ${image.bytes.byteLength} bytes${text === "" ? "" : `: ${text}`}`;
 }

@@ -7,6 +7,7 @@ import type { RowValues } from "../shared/rows/row-schema.ts";
 import type { Claim } from "../shared/transport/transport.ts";
 import type { OutputRow } from "./row-run.ts";
 import type { ShardOwner } from "./shard-owner.ts";
+import { sizeOfRows } from "./size-of-rows.ts";
 
 export interface UnstartedRow {
   readonly position: number;
@@ -77,7 +78,7 @@ export class HeldShard {
   /** Keeps what came of a row for the next commit. */
   finish(position: number, rows: readonly OutputRow[]): void {
     this.#finished.push({ position, rows });
-    this.#finishedBytes += sizeOf(rows);
+    this.#finishedBytes += sizeOfRows(rows);
   }
 
   /** What is to be committed next. */
@@ -103,17 +104,4 @@ export class HeldShard {
     if (this.unstarted === 0) this.#columns = [];
     return { position, rowId: this.message.firstRow + position, values, fault };
   }
-}
-
-/** About how many bytes the rows take in a batch; strings are what counts. */
-function sizeOf(rows: readonly OutputRow[]): number {
-  let bytes = 0;
-  for (const { values } of rows) {
-    bytes += 200;
-    for (const name in values) {
-      const value = values[name];
-      bytes += typeof value === "string" ? value.length : value instanceof Uint8Array ? value.byteLength : 16;
-    }
-  }
-  return bytes;
 }

@@ -7,8 +7,11 @@ import type { JobSpec, LLMSpec } from "../shared/spec/job-spec.ts";
 import type { LoadedSpec, SecretResolver } from "../shared/spec/loaded-spec.ts";
 import { isModulePath } from "../shared/spec/module-path.ts";
 import { secretResolver } from "../shared/spec/secret.ts";
+import type { Task } from "../shared/task/task.ts";
 import { resolveColumns, type ResolvedColumn, type ResolvedColumns } from "../shared/task/resolve-columns.ts";
 import { LLMGateway } from "./endpoints/llm-gateway.ts";
+import { BatchedLLM } from "./llms/batches/batched-llm.ts";
+import { ImageEndpointsLLM } from "./llms/images/image-endpoints-llm.ts";
 import { InferenceEndpointsLLM, type InferenceEndpointsContext } from "./llms/inference-endpoints-llm.ts";
 import type { LLM, ServedModel } from "./llms/llm.ts";
 import { loadLLMModule } from "./llms/load-llm-module.ts";
@@ -21,6 +24,7 @@ import { loadTask, type LoadedTask } from "./tasks/load-task.ts";
 interface StepLLM {
   readonly llm: LLM;
   readonly gateway: LLMGateway;
+  readonly openGateway: () => LLMGateway;
   readonly codeHash: string | null;
   readonly chatTemplate: string | null;
 }
@@ -52,6 +56,12 @@ export class OpenSteps implements AsyncDisposable {
     return [...new Set(this.#llms.flatMap((llm) => (llm === null ? [] : [llm.gateway])))];
   }
 
+  /** Those whose answers come by offline batches. */
+  get batched(): readonly BatchedLLM[] {
+    const llms = new Set(this.#llms.map((step) => step?.llm));
+    return [...llms].filter((llm) => llm instanceof BatchedLLM);
+  }
+
   /** One entry a step. */
   get code(): readonly StepCode[] {
     return this.#tasks.map((task, index) => ({
@@ -76,6 +86,20 @@ export class OpenSteps implements AsyncDisposable {
 
   /** @param round of retries, so that a row that is run again is not given the seed that failed it. */
   pipeline(round: number): Pipeline {
+    return this.#pipelineOver(round, (llm) => llm.gateway);
+  }
+
+  /** The same with gateways of its own, so that what is asked over it is counted and slowed nowhere else. */
+  rehearsal(round: number): Pipeline {
+    const gateways = new Map<StepLLM, LLMGateway>();
+    return this.#pipelineOver(round, (llm) => {
+      const gateway = gateways.get(llm) ?? llm.openGateway();
+      gateways.set(llm, gateway);
+      return gateway;
+    });
+  }
+
+  #pipelineOver(round: number, gatewayOf: (llm: StepLLM) => LLMGateway): Pipeline {
     const spec = this.#spec;
     const steps = spec.steps.map((step, index): PipelineStep => {
       const loaded = this.#tasks[index];
@@ -87,7 +111,7 @@ export class OpenSteps implements AsyncDisposable {
         name: loaded.name,
         index,
         task: loaded.task,
-        gateway: llm?.gateway ?? null,
+        gateway: llm === null ? null : gatewayOf(llm),
         modelName: step.llm?.model_display_name ?? llm?.llm.modelName ?? "",
         forms: new StepForms(step.llm?.structured_output ?? null, step.structured_retries),
         inputs: Object.fromEntries(Object.entries(resolved.inputs).filter(([input, column]) => input !== column)),
@@ -154,8 +178,10 @@ export async function openSteps(
       if (step.llm === undefined) return Promise.resolve(null);
       // What form an answer must have goes with the call; what is done to an endpoint around the job is no matter of calls.
       const { structured_output: _, endpoint: _use, ...server } = step.llm;
-      const key = JSON.stringify(server);
-      const llm = shared.get(key) ?? at(`steps.${index}.llm`, openLLM(step.llm, loaded, { secret, environment }));
+      const { makes = "text" } = (tasks[index] as LoadedTask).task;
+      const key = JSON.stringify([makes, server]);
+      const opening = { makes, secret, environment };
+      const llm = shared.get(key) ?? at(`steps.${index}.llm`, openLLM(step.llm, loaded, opening));
       shared.set(key, llm);
       return llm;
     }),
@@ -166,7 +192,7 @@ export async function openSteps(
 async function openLLM(
   spec: LLMSpec,
   { spec: { run }, folder }: LoadedSpec,
-  { secret, environment }: InferenceEndpointsContext,
+  { makes, secret, environment }: InferenceEndpointsContext & { readonly makes: NonNullable<Task["makes"]> },
 ): Promise<StepLLM> {
   const custom =
     spec.class !== undefined && isModulePath(spec.class) ? await loadLLMModule(spec, { folder, secret }) : null;
@@ -176,17 +202,28 @@ async function openLLM(
       mend: "Write InferenceEndpointsLLM, or the path of a module: ./my-llm.ts.",
     });
   }
-  const renderer = custom === null ? await openRenderer(spec, { folder, environment }) : null;
-  const llm = custom?.llm ?? new InferenceEndpointsLLM(spec, { secret, environment, renderer });
-  const gateway = new LLMGateway({
+  const context = { secret, environment };
+  const renderer = custom === null && makes === "text" ? await openRenderer(spec, { folder, environment }) : null;
+  const TextLLM = spec.use_offline_batch_generation === true ? BatchedLLM : InferenceEndpointsLLM;
+  const llm =
+    custom?.llm ??
+    (makes === "image" ? new ImageEndpointsLLM(spec, context) : new TextLLM(spec, { ...context, renderer }));
+  const openGateway = (): LLMGateway =>
+    new LLMGateway({
+      llm,
+      slots: spec.slots,
+      attempts: run.attempts,
+      endpointWaitMs: run.endpoint_wait,
+      failOnLength: spec.fail_on_length,
+      generationKwargs: spec.generation_kwargs,
+    });
+  return {
     llm,
-    slots: spec.slots,
-    attempts: run.attempts,
-    endpointWaitMs: run.endpoint_wait,
-    failOnLength: spec.fail_on_length,
-    generationKwargs: spec.generation_kwargs,
-  });
-  return { llm, gateway, codeHash: custom?.codeHash ?? null, chatTemplate: renderer?.revision ?? null };
+    gateway: openGateway(),
+    openGateway,
+    codeHash: custom?.codeHash ?? null,
+    chatTemplate: renderer?.revision ?? null,
+  };
 }
 
 /** Null where the server renders prompts. */

@@ -9,7 +9,10 @@
 import { countTokens, promptOf } from "./answer.ts";
 import type { PromptMessage } from "./answer.ts";
 
-export type Route = "chat" | "generate" | "compat";
+export type Route = "chat" | "generate" | "compat" | "images";
+
+/** `bytes`; `text`: base64 as a JSON text; `list`: base64 in OpenAI's `data`. */
+export type ImageForm = "bytes" | "text" | "list";
 
 export interface GenerationCall {
   readonly route: Route;
@@ -24,6 +27,8 @@ export interface GenerationCall {
   readonly fullText: boolean;
   /** Chat streams only. */
   readonly includeUsage: boolean;
+  /** Null for an answer in words. */
+  readonly image: ImageForm | null;
   /** What TGI's validation says against the request, or null. */
   readonly invalid: string | null;
 }
@@ -73,6 +78,7 @@ export function readGenerateCall(
     prefill: flag(parameters, "decoder_input_details"),
     fullText: flag(parameters, "return_full_text"),
     includeUsage: false,
+    image: null,
     invalid:
       refusedForStream(parameters, stream) ??
       refusedParameter(parameters, numbers) ??
@@ -109,6 +115,7 @@ export function readChatCall(body: unknown, limits: CallLimits): GenerationCall 
     fullText: false,
     includeUsage:
       fields["stream_options"] != null && flag(objectOf(fields["stream_options"], "StreamOptions"), "include_usage"),
+    image: null,
     invalid: refusedParameter(sampling, numbers) ?? refusedLength(prompt, numbers, limits),
   };
 }
@@ -166,7 +173,7 @@ function checkMessage(message: unknown, index: number): void {
   throw new BodyMisfit(`messages[${index}].content: data did not match any variant of untagged enum MessageContent`);
 }
 
-function objectOf(value: unknown, expected: string): Fields {
+export function objectOf(value: unknown, expected: string): Fields {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
   throw new BodyMisfit(`invalid type: ${typeName(value)}, expected struct ${expected}`);
 }
@@ -183,7 +190,7 @@ function number(fields: Fields, name: string): number | null {
   throw new BodyMisfit(`${name}: invalid type: ${typeName(value)}, expected f32`);
 }
 
-function whole(fields: Fields, name: string): number | null {
+export function whole(fields: Fields, name: string): number | null {
   const value = fields[name] ?? null;
   if (value === null || (typeof value === "number" && Number.isInteger(value) && value >= 0)) return value;
   throw new BodyMisfit(`${name}: invalid value: ${typeName(value)}, expected an unsigned integer`);

@@ -198,13 +198,14 @@ export class Generation {
   }
 
   #partsOf({ call, response, hash, startMs }: Turn): ReplyParts {
-    const { answerChars, answerTokens, seedChangesAnswer } = this.#options;
+    const { answerChars, answerTokens, seedChangesAnswer, imageBytes } = this.#options;
     const seed = seedChangesAnswer ? call.seed : null;
     return {
       call,
       response,
       answer: answerForHash(hash, { answerChars, answerTokens, maxTokens: call.maxTokens, seed }),
       modelJson: this.#modelJson,
+      imageBytes,
       elapsedMs: performance.now() - startMs,
     };
   }

@@ -33,6 +33,11 @@ export const SimulatorOptions = z
   .strictObject({
     host: z.string().default("127.0.0.1").describe("Address to listen on."),
     port: z.int().min(0).max(65_535).default(0).describe("Port to listen on; 0 lets the system choose."),
+    serves: z
+      .enum(["text", "images"])
+      .default("text")
+      .describe("What it is: TGI, or a server that makes images and says nothing of itself."),
+    imageBytes: z.int().nonnegative().max(64_000_000).default(0).describe("Least bytes of an image."),
     model: z.string().min(1).default("simulated/magpie-1").describe("Model name to report."),
     maxConcurrentRequests: z
       .int()

@@ -15,6 +15,7 @@ import {
 import type { ErrorBody } from "./bodies.ts";
 import type { FaultKind } from "./faults.ts";
 import type { GenerationCall } from "./generation-call.ts";
+import { imageFor } from "./image.ts";
 
 /** What one reply is made from. */
 export interface ReplyParts {
@@ -22,6 +23,8 @@ export interface ReplyParts {
   readonly call: GenerationCall;
   readonly answer: Answer;
   readonly modelJson: string;
+  /** Least bytes of an image. */
+  readonly imageBytes: number;
   readonly elapsedMs: number;
 }
 
@@ -29,14 +32,27 @@ const JSON_TYPE = "application/json";
 const HTML = "<!DOCTYPE html>\n<html><head><title>Please wait</title></head><body><h1>Please wait</h1></body></html>\n";
 
 export function sendAnswer(parts: ReplyParts): void {
-  const { response, call, answer, modelJson } = parts;
-  const body = answerJson(call, answer, modelJson);
+  const { response } = parts;
+  const body = bodyOf(parts);
   response.writeHead(200, answerHeaders(parts, Buffer.byteLength(body)));
   response.end(body);
 }
 
+function bodyOf({ call, answer, modelJson, imageBytes }: ReplyParts): string | Buffer {
+  if (call.image === null) return answerJson(call, answer, modelJson);
+  const image = imageFor(call.prompt, call.seed, imageBytes);
+  if (call.image === "bytes") return image;
+  const base64 = image.toString("base64");
+  return call.image === "text" ? `"${base64}"` : `{"created":0,"data":[{"b64_json":"${base64}"}]}`;
+}
+
 /** The events of the answer, after the head of the stream was written. */
-export function openStream({ response, call, answer, modelJson }: Omit<ReplyParts, "elapsedMs">): string[] {
+export function openStream({
+  response,
+  call,
+  answer,
+  modelJson,
+}: Omit<ReplyParts, "elapsedMs" | "imageBytes">): string[] {
   writeStreamHead(response, call);
   return answerEvents(call, answer, modelJson);
 }
@@ -101,11 +117,11 @@ export function sendFault(
 type HalfwayFault = "truncated-body" | "truncated-stream" | "error-in-200" | "garbage-json";
 
 function breakBody(parts: ReplyParts, kind: HalfwayFault): number {
-  const { response, call, answer, modelJson } = parts;
+  const { response } = parts;
   if (kind === "error-in-200") return sendBody(response, 200, errorJson(GENERATION_FAILED));
-  const body = answerJson(call, answer, modelJson);
+  const body = bodyOf(parts);
   const half = body.slice(0, body.length >>> 1);
-  if (kind === "garbage-json") return sendBody(response, 200, half);
+  if (kind === "garbage-json") return sendBody(response, 200, half.toString());
   response.writeHead(200, answerHeaders(parts, Buffer.byteLength(body)));
   response.write(half, () => response.socket?.destroy());
   return 200;
@@ -142,7 +158,7 @@ function answerHeaders({ call, answer, elapsedMs }: ReplyParts, length: number):
   const milliseconds = `${Math.floor(elapsedMs)}`;
   return [
     "content-type",
-    JSON_TYPE,
+    call.image === "bytes" ? "image/png" : JSON_TYPE,
     "x-compute-type",
     "gpu+optimized",
     "x-compute-time",

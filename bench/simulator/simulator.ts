@@ -5,6 +5,8 @@
  * and every answer checked. Built to be cheap, so that a benchmark measures its client: the body is parsed once,
  * answers are cut from one prepared text, and an answer without latency takes no timer.
  *
+ * With `serves: "images"` it is an endpoint container, or an OpenAI server, that makes images (image.ts).
+ *
  * Not simulated: batches and queueing inside the server, tokenisation (a token is a word), keep-alive comments.
  * Memory grows by a few dozen bytes for each distinct prompt, to know how often it was seen.
  */
@@ -18,6 +20,7 @@ import { Generation } from "./generation.ts";
 import type { GenerationStats } from "./generation.ts";
 import { BodyMisfit, readChatCall, readGenerateCall } from "./generation-call.ts";
 import type { GenerationCall } from "./generation-call.ts";
+import { readContainerCall, readImagesCall } from "./image-call.ts";
 import { parseSimulatorOptions } from "./options.ts";
 import type { SimulatorInput, SimulatorOptions } from "./options.ts";
 import { sendBody } from "./reply.ts";
@@ -84,23 +87,26 @@ interface Parts {
 
 function requestListener(options: SimulatorOptions, { generation, log }: Parts) {
   const text = "text/plain; charset=utf-8";
-  const reads: Record<string, (call: unknown) => GenerationCall> = {
+  type Read = (body: unknown, request: IncomingMessage) => GenerationCall;
+  const ofImages: Record<string, Read> = {
+    "/": (body, { headers }) => readContainerCall(body, headers.accept),
+    "/v1/images/generations": readImagesCall,
+  };
+  const ofText: Record<string, Read> = {
     "/v1/chat/completions": (body) => readChatCall(body, options),
     "/generate": (body) => readGenerateCall(body, "generate", { stream: false, limits: options }),
     "/generate_stream": (body) => readGenerateCall(body, "generate", { stream: true, limits: options }),
     "/": (body) => readGenerateCall(body, "compat", { stream: false, limits: options }),
   };
+  const makesImages = options.serves === "images";
+  const reads = makesImages ? ofImages : ofText;
   const bearer = options.apiKey === undefined ? null : `bearer ${options.apiKey}`.toLowerCase();
 
   const refuse = (response: ServerResponse, status: number, message: string): void => {
     generation.countRejected();
     sendBody(response, status, message, text);
   };
-  const generate = (
-    request: IncomingMessage,
-    response: ServerResponse,
-    read: (body: unknown) => GenerationCall,
-  ): void => {
+  const generate = (request: IncomingMessage, response: ServerResponse, read: Read): void => {
     // Letter case does not matter to TGI, not even in the key.
     if (bearer !== null && request.headers.authorization?.toLowerCase() !== bearer) return refuse(response, 401, "");
     if (!isJson(request.headers["content-type"])) return refuse(response, WRONG_TYPE.status, WRONG_TYPE.text);
@@ -108,7 +114,7 @@ function requestListener(options: SimulatorOptions, { generation, log }: Parts) 
       if (refusal !== null) return refuse(response, refusal.status, refusal.text);
       let call: GenerationCall;
       try {
-        call = read(JSON.parse(bytes.toString()));
+        call = read(JSON.parse(bytes.toString()), request);
       } catch (error) {
         const misfit = error instanceof BodyMisfit;
         const what = misfit ? "deserialize the JSON body into the target type" : "parse the request body as JSON";
@@ -120,12 +126,15 @@ function requestListener(options: SimulatorOptions, { generation, log }: Parts) 
 
   const healthy = (_request: IncomingMessage, response: ServerResponse): void => void sendBody(response, 200, "");
   const json = (response: ServerResponse, value: unknown): void => void sendBody(response, 200, JSON.stringify(value));
+  const describing: RouteTable = {
+    "/info": (_request, response) => void sendBody(response, 200, infoJson(options)),
+    "/v1/models": (_request, response) => void sendBody(response, 200, modelsJson(options.model)),
+  };
   const gets: RouteTable = {
+    ...(makesImages ? {} : describing),
     "/": healthy,
     "/health": healthy,
     "/ping": healthy,
-    "/info": (_request, response) => void sendBody(response, 200, infoJson(options)),
-    "/v1/models": (_request, response) => void sendBody(response, 200, modelsJson(options.model)),
     "/metrics": (_request, response) => void sendBody(response, 200, generation.renderMetrics(), text),
     "/simulator/stats": (_request, response) => json(response, statsOf(generation)),
     "/simulator/flush": (_request, response) => {

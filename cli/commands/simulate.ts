@@ -15,6 +15,7 @@ interface SimulateFlags {
   readonly host: string;
   readonly port: number;
   readonly model?: string;
+  readonly images?: boolean;
   readonly slots?: number;
   readonly medianMs?: number;
   readonly stragglers?: number;
@@ -35,6 +36,7 @@ export function simulateCommand(context: CliContext, finish: Finish): Command {
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("-p, --port <port>", "port to listen on; 0 takes a free one", portNumber, 8080)
     .option("--model <name>", "model name to report")
+    .option("--images", "make images in place of texts: a container at /, and OpenAI's /v1/images/generations")
     .option("--slots <requests>", "requests in flight before it answers 429; 0 for no limit", wholeNumber)
     .option("--median-ms <ms>", "median time of an answer, spread as real ones are", wholeNumber)
     .option("--stragglers <share>", "share of prompts that take ten times as long, e.g. 0.01", fraction)
@@ -75,7 +77,7 @@ async function simulate({ stdout, stderr, signals }: CliContext, flags: Simulate
 }
 
 function simulatorInput(flags: SimulateFlags): SimulatorInput {
-  const { host, port, model, slots, medianMs, stragglers, answerChars, fault, seed, log } = flags;
+  const { host, port, model, images, slots, medianMs, stragglers, answerChars, fault, seed, log } = flags;
   return {
     host,
     port,
@@ -85,6 +87,7 @@ function simulatorInput(flags: SimulateFlags): SimulatorInput {
       ...(stragglers === undefined ? {} : { stragglers: { share: stragglers } }),
     },
     ...(model === undefined ? {} : { model }),
+    ...(images === true ? { serves: "images" } : {}),
     ...(slots === undefined ? {} : { maxConcurrentRequests: slots }),
     ...(answerChars === undefined ? {} : { answerChars }),
     ...(seed === undefined ? {} : { faultSeed: seed }),

@@ -15,6 +15,7 @@ import { arrowColumn } from "./arrow-types.ts";
 import type { ArrowColumn } from "./arrow-types.ts";
 import { approximateBytes } from "./column-types.ts";
 import { decompressZstd } from "./compression.ts";
+import { imageColumns, imageOr } from "./image-columns.ts";
 import { sharedColumns } from "./input-format.ts";
 import type { FileOffset, FileRow, InputFormat } from "./input-format.ts";
 import { readFailure } from "./read-failure.ts";
@@ -55,7 +56,11 @@ async function describe(file: InputFile): Promise<ArrowColumn[] | null> {
 function columnsOf(reader: Reader, file: InputFile): ArrowColumn[] {
   const { fields } = reader.schema;
   const twice = fields.find(({ name }, index) => fields.findIndex((field) => field.name === name) !== index);
-  if (twice === undefined) return fields.map((field) => arrowColumn(field, file.path));
+  const images = imageColumns(reader.schema.metadata.get("huggingface"));
+  const columns = fields.map((field) => arrowColumn(field, file.path));
+  if (twice === undefined) {
+    return columns.map((column) => (images.has(column.name) ? { ...column, type: imageOr(column.type) } : column));
+  }
   throw new TidingError("INPUT_UNREADABLE", `Two columns are named "${twice.name}".`, {
     place: file.path,
     mend: "Give each column a name of its own.",

@@ -10,6 +10,7 @@ import { MISFIT } from "../../shared/rows/infer-type.ts";
 import { parseJsonText } from "../../shared/rows/json-text.ts";
 import type { Column, ColumnType } from "../../shared/rows/row-schema.ts";
 import { decimalText } from "./column-types.ts";
+import { imageColumns, imageOr } from "./image-columns.ts";
 
 /** From what the reading library gives for a value that is not null to what the type holds. */
 export type Convert = (value: unknown) => unknown;
@@ -29,9 +30,14 @@ export const parquetParsers: Partial<ParquetParsers> = {
   jsonFromBytes: (bytes) => (bytes === undefined ? undefined : new TextDecoder().decode(bytes)),
 };
 
-/** The file's columns by its schema. */
+/** The file's columns by its schema, and by what `datasets` says in it of images. */
 export function parquetColumns(metadata: FileMetaData): ConvertedColumn[] {
-  return parquetSchema(metadata).children.map((node) => ({ name: node.element.name, ...columnOf(node) }));
+  const images = imageColumns(metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value);
+  return parquetSchema(metadata).children.map((node) => {
+    const { name } = node.element;
+    const column = columnOf(node);
+    return { name, ...column, type: images.has(name) ? imageOr(column.type) : column.type };
+  });
 }
 
 /** The metadata with decimals unmarked: hyparquet would make them floats, and lose digits. */

@@ -10,22 +10,24 @@ import { batchOf, decodeColumns, decodeMessage, messageEnd, schemaOf } from "../
 import { END_OF_STREAM, encodeBatchMessage, encodeSchemaMessage } from "../../shared/rows/arrow-encode.ts";
 import { arrowSchema, columnType } from "../../shared/rows/arrow-schema.ts";
 import type { RowSchema } from "../../shared/rows/row-schema.ts";
+import { FEATURES_KEY, featuresText } from "./dataset-features.ts";
 import { SyncedFile } from "./synced-file.ts";
 import type { ColumnValues, PartReader, PartWriter, RowGroup, RowMetadata } from "./part-port.ts";
 import { SourceFile, damagedPart } from "./source-file.ts";
 
 export function openArrowWriter(path: string, schema: RowSchema): PartWriter {
-  return new ArrowPartWriter(new SyncedFile(path), schema);
+  return new ArrowPartWriter(new SyncedFile(path), schema, featuresText(schema));
 }
 
 class ArrowPartWriter implements PartWriter {
   readonly #file: SyncedFile;
   readonly #schema: RowSchema;
 
-  constructor(file: SyncedFile, schema: RowSchema) {
+  constructor(file: SyncedFile, schema: RowSchema, features: string | null) {
     this.#file = file;
     this.#schema = schema;
-    file.write(encodeSchemaMessage(arrowSchema(schema)));
+    const metadata = features === null ? null : new Map([[FEATURES_KEY, features]]);
+    file.write(encodeSchemaMessage(arrowSchema(schema, [], metadata)));
   }
 
   get path(): string {
@@ -58,7 +60,9 @@ export function openArrowReader(path: string): PartReader {
   try {
     const first = readMessage(source, 0);
     if (first === null) throw damagedPart(path, "it has no schema");
-    const schema = partSchema(path, schemaOf(first.message));
+    const written = schemaOf(first.message);
+    const schema = partSchema(path, written);
+    const features = written.metadata.get(FEATURES_KEY) ?? null;
     const types = schema.map(({ type }) => type);
     const struct = schema.findIndex(({ name }) => name === "tiding");
 
@@ -74,10 +78,10 @@ export function openArrowReader(path: string): PartReader {
     }
 
     return {
-      schema: JSON.stringify(schema),
+      schema: JSON.stringify({ schema, features }),
       groups,
       metadata: (group) => (struct < 0 ? null : (group.columns[struct] as readonly RowMetadata[])),
-      openWriter: (target) => openArrowWriter(target, schema),
+      openWriter: (target) => new ArrowPartWriter(new SyncedFile(target), schema, features),
       close: () => source.close(),
     };
   } catch (error) {

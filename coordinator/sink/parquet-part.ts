@@ -8,14 +8,16 @@ import { parquetMetadataAsync, parquetRead, parquetSchema, type SchemaElement, t
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { type ScalarType, convertLeaves } from "../../shared/rows/convert-leaves.ts";
 import { toJsonText } from "../../shared/rows/json-text.ts";
+import { IMAGE_FIELDS } from "../../shared/rows/row-schema.ts";
 import type { ColumnType, RowSchema } from "../../shared/rows/row-schema.ts";
 import type { Zstd } from "../../shared/rows/zstd.ts";
+import { FEATURES_KEY, featuresText } from "./dataset-features.ts";
 import { SyncedFile } from "./synced-file.ts";
 import type { ColumnValues, PartReader, PartWriter, RowGroup, RowMetadata } from "./part-port.ts";
 import { SourceFile, damagedPart } from "./source-file.ts";
 
 export function openParquetWriter(path: string, schema: RowSchema, zstd: Zstd): PartWriter {
-  return new ParquetPartWriter(new SyncedFile(path), schema, zstd);
+  return new ParquetPartWriter(new SyncedFile(path), { schema, features: featuresText(schema), zstd });
 }
 
 /** Gathers a row group, compressed, and writes it to the file whole. */
@@ -42,7 +44,10 @@ class ParquetPartWriter implements PartWriter {
   readonly #writer: ParquetWriter;
   readonly #columns: readonly { readonly name: string; readonly convert: ((value: unknown) => unknown) | null }[];
 
-  constructor(file: SyncedFile, schema: RowSchema, zstd: Zstd) {
+  constructor(
+    file: SyncedFile,
+    { schema, features, zstd }: { readonly schema: RowSchema; readonly features: string | null; readonly zstd: Zstd },
+  ) {
     this.#file = file;
     this.#columns = schema.map(({ name, type }) => ({ name, convert: convertLeaves(storedType(type), physicalValue) }));
     this.#writer = new ParquetWriter({
@@ -54,6 +59,7 @@ class ParquetPartWriter implements PartWriter {
       codec: "ZSTD",
       compressors: { ZSTD: zstd.compress },
       createdBy: "tiding",
+      ...(features === null ? {} : { kvMetadata: [{ key: FEATURES_KEY, value: features }] }),
     });
   }
 
@@ -102,7 +108,8 @@ function elements(name: string, type: ColumnType): SchemaElement[] {
 }
 
 /** Parquet has no struct without fields: it is stored as JSON text. */
-function storedType(type: ColumnType): ColumnType {
+function storedType(type: ColumnType): Exclude<ColumnType, "image"> {
+  if (type === "image") return { struct: IMAGE_FIELDS };
   return typeof type === "object" && "struct" in type && Object.keys(type.struct).length === 0 ? "json" : type;
 }
 
@@ -148,6 +155,7 @@ export async function openParquetReader(path: string, zstd: Zstd): Promise<PartR
   try {
     const metadata = await parquetMetadataAsync(file);
     const schema = parquetSchema(metadata).children.map((tree) => ({ name: tree.element.name, type: typeOf(tree) }));
+    const features = metadata.key_value_metadata?.find(({ key }) => key === FEATURES_KEY)?.value ?? null;
     const struct = schema.findIndex(({ name }) => name === "tiding");
 
     async function* groups(): AsyncGenerator<RowGroup> {
@@ -173,10 +181,10 @@ export async function openParquetReader(path: string, zstd: Zstd): Promise<PartR
     }
 
     return {
-      schema: JSON.stringify(schema),
+      schema: JSON.stringify({ schema, features }),
       groups,
       metadata: (group) => (struct < 0 ? null : (group.columns[struct] as readonly RowMetadata[])),
-      openWriter: (target) => openParquetWriter(target, schema, zstd),
+      openWriter: (target) => new ParquetPartWriter(new SyncedFile(target), { schema, features, zstd }),
       close: () => source.close(),
     };
   } catch (error) {

@@ -2,6 +2,7 @@
 import { type BufferRegion, type FieldNode, Message, type RecordBatch } from "apache-arrow/ipc/metadata/message";
 import type { Schema } from "apache-arrow/schema";
 import { TidingError } from "../errors.ts";
+import { IMAGE_FIELDS } from "./row-schema.ts";
 import type { ColumnType } from "./row-schema.ts";
 
 /** Where a message's flatbuffer ends, and so its body begins: null at the end of the stream. */
@@ -66,6 +67,8 @@ class BatchReader {
       case "string":
       case "json":
         return this.#slices(count, (body, start, end) => body.toString("utf8", start, end));
+      case "image":
+        return this.#structs(IMAGE_FIELDS, count);
       case "binary":
         return this.#slices(count, (body, start, end) => new Uint8Array(body.subarray(start, end)));
       case "bool": {

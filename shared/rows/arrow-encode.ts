@@ -8,6 +8,7 @@ import { BufferRegion, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/
 import type { Schema } from "apache-arrow/schema";
 import { TidingError } from "../errors.ts";
 import { toJsonText } from "./json-text.ts";
+import { IMAGE_FIELDS } from "./row-schema.ts";
 import type { ColumnType } from "./row-schema.ts";
 
 /** The end of an Arrow stream. Readers do without it; pyarrow warns of nothing either way. */
@@ -70,6 +71,8 @@ class BatchBody {
         return this.#addText(values as readonly (string | null)[]);
       case "json":
         return this.#addText(values.map((value) => (isNull(value) ? null : toJsonText(value))));
+      case "image":
+        return this.#addStruct(IMAGE_FIELDS, values as readonly (Readonly<Record<string, unknown>> | null)[]);
       case "binary":
         return this.#addBinary(values as readonly (Uint8Array | null)[]);
       case "bool":

@@ -15,6 +15,7 @@ import {
   TimestampMicrosecond,
   Utf8,
 } from "apache-arrow/type";
+import { IMAGE_FIELDS } from "./row-schema.ts";
 import type { ColumnType, RowSchema } from "./row-schema.ts";
 
 export function arrowType(type: ColumnType): DataType {
@@ -42,10 +43,12 @@ export function arrowType(type: ColumnType): DataType {
       return new TimestampMicrosecond("UTC");
     case "date":
       return new DateDay();
+    case "image":
+      return arrowType({ struct: IMAGE_FIELDS });
   }
 }
 
-/** The column type behind an Arrow type that `arrowType` made; undefined for any other. */
+/** The column type behind an Arrow type that `arrowType` made; undefined for any other. An image is a struct by then. */
 export function columnType(type: DataType): ColumnType | undefined {
   if (DataType.isUtf8(type)) return "string";
   if (DataType.isBool(type)) return "bool";
@@ -67,7 +70,14 @@ export function columnType(type: DataType): ColumnType | undefined {
     : { struct: Object.fromEntries(fields as [string, ColumnType][]) };
 }
 
-/** An Arrow schema whose columns are nullable; `metadata` goes with the column of the same index. */
-export function arrowSchema(schema: RowSchema, metadata: readonly (Map<string, string> | null)[] = []): Schema {
-  return new Schema(schema.map(({ name, type }, index) => new Field(name, arrowType(type), true, metadata[index])));
+/** An Arrow schema whose columns are nullable; `ofFields` goes with the columns of the same index, `ofSchema` with all. */
+export function arrowSchema(
+  schema: RowSchema,
+  ofFields: readonly (Map<string, string> | null)[] = [],
+  ofSchema: ReadonlyMap<string, string> | null = null,
+): Schema {
+  return new Schema(
+    schema.map(({ name, type }, index) => new Field(name, arrowType(type), true, ofFields[index])),
+    ofSchema === null ? null : new Map(ofSchema),
+  );
 }

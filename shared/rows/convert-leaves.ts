@@ -1,11 +1,13 @@
 /** A conversion of scalars, lifted to the lists and structs that hold them. */
+import { IMAGE_FIELDS } from "./row-schema.ts";
 import type { ColumnType } from "./row-schema.ts";
 
-export type ScalarType = Extract<ColumnType, string>;
+export type ScalarType = Exclude<Extract<ColumnType, string>, "image">;
 export type Conversion = (value: unknown) => unknown;
 
 /** Nulls pass unconverted. Null where nothing within the type is to be converted, so that callers can skip the walk. */
 export function convertLeaves(type: ColumnType, leaf: (type: ScalarType) => Conversion | null): Conversion | null {
+  if (type === "image") return convertLeaves({ struct: IMAGE_FIELDS }, leaf);
   if (typeof type === "string") return nullable(leaf(type));
   if ("list" in type) {
     const element = convertLeaves(type.list, leaf);

@@ -1,5 +1,6 @@
 /** Which column type a set of values has, and whether a value fits a type; `row-schema.ts` says what each type holds. */
 import { parseJsonText } from "./json-text.ts";
+import { IMAGE_FIELDS } from "./row-schema.ts";
 import type { ColumnType } from "./row-schema.ts";
 
 /** What `fitValue` and `parseText` return for a value that does not fit. */
@@ -80,7 +81,8 @@ function structType(objects: readonly Record<string, unknown>[]): ColumnType {
  * The value in the form that `row-schema.ts` describes, or MISFIT.
  *
  * Only what is meant the same way fits: 2.0 an int64, an integer a float64, ISO text a timestamp or date; but no text a
- * number, and no number a text. Keys that a struct lacks become null, further keys do not fit. Null fits everything.
+ * number, and no number a text. Keys that a struct lacks become null, further keys do not fit. Bytes alone are an image
+ * without a name. Null fits everything.
  */
 export function fitValue(type: ColumnType, value: unknown): unknown {
   if (value === null || value === undefined) return null;
@@ -104,6 +106,8 @@ export function fitValue(type: ColumnType, value: unknown): unknown {
       return fitTime(type, value);
     case "json":
       return isJson(value) ? value : MISFIT;
+    case "image":
+      return fitStruct(IMAGE_FIELDS, value instanceof Uint8Array ? { bytes: value } : value);
   }
 }
 

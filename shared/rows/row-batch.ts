@@ -1,8 +1,9 @@
 /**
  * Rows on their way: one self-contained Arrow stream (schema, one record batch, end) that any Arrow reader opens.
  *
- * Scalars travel as Arrow's own types. Lists, structs and json travel as JSON text in a Utf8 column whose field metadata
- * `tiding.type` holds the column type as JSON, so that values of any shape come back as they were.
+ * Scalars travel as Arrow's own types, and an image as a struct of bytes and a text. Lists, structs and json travel as
+ * JSON text in a Utf8 column, so that values of any shape come back as they were. The field metadata `tiding.type` holds
+ * the column type as JSON where Arrow's does not say it.
  * The same values under the same schema give the same bytes: batches are hashed.
  */
 import type { Field } from "apache-arrow";
@@ -84,7 +85,9 @@ function encodingOf(schema: RowSchema): Encoding {
   let encoding = encodings.get(schema);
   if (encoding === undefined) {
     const travelling = schema.map((column): Column => (isText(column.type) ? { ...column, type: "string" } : column));
-    const metadata = schema.map(({ type }) => (isText(type) ? new Map([[TYPE_KEY, JSON.stringify(type)]]) : null));
+    const metadata = schema.map(({ type }) =>
+      isText(type) || type === "image" ? new Map([[TYPE_KEY, JSON.stringify(type)]]) : null,
+    );
     encoding = {
       schemaMessage: encodeSchemaMessage(arrowSchema(travelling, metadata)),
       types: travelling.map(({ type }) => type),

@@ -3,7 +3,8 @@
  *
  * Values in memory: `string` is a string; `bool` a boolean; the integers and floats are numbers, with a bigint for
  * an `int64` beyond 2^53-1; `binary` is a Uint8Array; `timestamp` and `date` are a Date; `list` is an array; `struct`
- * is a plain object; `json` is any JSON value, stored as its text. Every column is nullable.
+ * is a plain object; `json` is any JSON value, stored as its text; `image` is an object of `IMAGE_FIELDS`. Every column
+ * is nullable.
  */
 export type ColumnType =
   | "string"
@@ -17,8 +18,13 @@ export type ColumnType =
   | "timestamp"
   | "date"
   | "json"
+  /** What `datasets` calls Image: parts say of such a column that it holds images, so that readers show them. */
+  | "image"
   | { readonly list: ColumnType }
   | { readonly struct: Readonly<Record<string, ColumnType>> };
+
+/** How an image is stored, as `datasets` has it: the bytes of the file, and its name where it has one. */
+export const IMAGE_FIELDS = { bytes: "binary", path: "string" } as const satisfies Readonly<Record<string, ColumnType>>;
 
 export interface Column {
   readonly name: string;

@@ -3,6 +3,8 @@ import { isTidingError, messageOf } from "../errors.ts";
 import { compileTemplate } from "../task/template.ts";
 import { formedTaskProblems } from "./check-formed-tasks.ts";
 import { endpointUseProblems } from "./check-endpoint.ts";
+import { batchProblems } from "./check-batches.ts";
+import { imageProblems, IMAGE_TASK } from "./check-images.ts";
 import { llmProblems } from "./check-llm.ts";
 import { magpieProblems, templateProblems } from "./check-magpie.ts";
 import { FORMED_TASKS } from "./formed-task-keys.ts";
@@ -14,7 +16,7 @@ import { keyName } from "./spec-problem.ts";
 import type { KeyPath, SpecProblem } from "./spec-problem.ts";
 import { standardInputProblems } from "./standard-input.ts";
 
-const BUILT_IN_TASKS = ["text-generation", "structured-generation", ...FORMED_TASKS, ...MAGPIE_TASKS];
+const BUILT_IN_TASKS = ["text-generation", "structured-generation", IMAGE_TASK, ...FORMED_TASKS, ...MAGPIE_TASKS];
 
 /** Checks a spec that has passed the schema. */
 export function specProblems(spec: JobSpec): SpecProblem[] {
@@ -23,6 +25,7 @@ export function specProblems(spec: JobSpec): SpecProblem[] {
     const problems = [
       ...taskProblems(step, path),
       ...formedTaskProblems(step, path),
+      ...imageProblems(step, path),
       ...magpieProblems(spec, step, index),
     ];
     if (step.llm === undefined) return problems;
@@ -33,7 +36,7 @@ export function specProblems(spec: JobSpec): SpecProblem[] {
       ...templateProblems(step.llm, step.task, llmPath),
     ];
   });
-  return [...standardInputProblems(spec.input), ...ofSteps, ...endpointUseProblems(spec.steps)];
+  return [...standardInputProblems(spec.input), ...ofSteps, ...endpointUseProblems(spec.steps), ...batchProblems(spec)];
 }
 
 function taskProblems(step: StepSpec, path: KeyPath): SpecProblem[] {

@@ -40,6 +40,13 @@ export const ENDPOINT_LLM_KEYS = {
       "For `model_id` alone: which of the Hub's inference providers serves it. `auto`, the default, leaves that to the Hub.",
     ),
   bill_to: z.string().min(1).optional().describe("The organisation that Hugging Face bills; sent as X-HF-Bill-To."),
+  payload_limit: z
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      "Most bytes of a request; a row that needs more fails unsent. 2,000,000 for TGI, as its --payload-limit.",
+    ),
   use_openai_client: z
     .boolean()
     .optional()

@@ -37,6 +37,7 @@ const scalarTypes = [
   "timestamp",
   "date",
   "json",
+  "image",
 ] as const;
 
 export const ColumnTypeSpec: z.ZodType<ColumnType> = z
@@ -179,6 +180,15 @@ export const LLMSpec = z.strictObject({
     .boolean()
     .default(false)
     .describe("Make a row fail when its answer was cut by the token limit. Otherwise it is marked and counted."),
+  use_offline_batch_generation: z
+    .boolean()
+    .optional()
+    .describe(
+      "Answers come by offline batches, over OpenAI's files and batches API: a run submits them and parks, later runs collect.",
+    ),
+  offline_batch_generation_block_until_done: Duration.optional().describe(
+    "With offline batches: wait for them in place of parking, and look this often.",
+  ),
   ...ENDPOINT_LLM_KEYS,
   ...MAGPIE_LLM_KEYS,
   options: z.record(z.string(), z.unknown()).optional().describe("Handed to a custom LLM as it is."),
@@ -206,7 +216,7 @@ export const StepSpec = z.strictObject({
     .string()
     .optional()
     .describe(
-      "A Jinja template over the row's columns that makes the instruction (text-generation, structured-generation).",
+      "A Jinja template over the row's columns that makes the instruction (text-generation, structured-generation) or the prompt (image-generation).",
     ),
   reasoning: z
     .boolean()

@@ -8,15 +8,10 @@ const SPEC_KEYS: Readonly<Record<string, string>> = {
   "run.max_cost": "Bound the job with `input.limit` and `generation_kwargs.max_new_tokens`.",
 };
 
-const LLM_KEYS: Readonly<Record<string, string>> = {
-  use_offline_batch_generation: "Leave it out: Tiding keeps the endpoint busy row by row.",
-};
-
 const OWN_TASK = "Use text-generation, or a task of your own: ./my-task.ts.";
 
 /** Names as in specs, without hyphens. */
 const TASKS: Readonly<Record<string, string>> = {
-  imagegeneration: OWN_TASK,
   ultrafeedback: "Use judge, which scores one answer by one aspect; several steps of it score by several.",
   selfinstruct: OWN_TASK,
   embeddinggeneration: OWN_TASK,
@@ -49,8 +44,6 @@ export function notBuiltProblems(spec: unknown): SpecProblem[] {
 }
 
 function refuseInLLM(spec: unknown, path: KeyPath, refuse: (path: KeyPath, what: string, mend: string) => void): void {
-  const has = (key: string): boolean => valueAt(spec, [...path, key]) !== undefined;
-  for (const [key, mend] of Object.entries(LLM_KEYS)) if (has(key)) refuse([...path, key], "this key is", mend);
   if (valueAt(spec, [...path, "slots"]) === "auto") {
     refuse([...path, "slots"], "`auto` is", "Give a number; 64 is a good start for one GPU.");
   }

@@ -25,8 +25,17 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 export type FinishReason = "stop" | "length" | "content_filter" | "tool_calls" | (string & {});
 
+/** An image that a model made. */
+export interface GeneratedImage {
+  /** The file: PNG, JPEG, WebP or GIF. */
+  readonly bytes: Uint8Array;
+  /** `image/png` and the like, by the bytes themselves. */
+  readonly mediaType: string;
+}
+
 /** One answer of an LLM. */
 export interface Generation {
+  /** Beside an image: the prompt as the server rewrote it, or nothing. */
   readonly text: string;
   /** The model's reasoning, where the server keeps it apart from the answer. */
   readonly reasoning: string | null;
@@ -36,6 +45,11 @@ export interface Generation {
   readonly outputTokens: number | null;
   /** The name under which the model was served. */
   readonly model: string;
+  /**
+   * Of a task that makes images. It is a part of the answer, and not an answer of another kind, because all else that is
+   * known of a call (model, seed, attempts, durations, errors) is known of this one, and travels the same way.
+   */
+  readonly image?: GeneratedImage;
   /** With structured output: the parsed JSON, or the text that matched. Set by the engine, not by an LLM. */
   readonly value?: unknown;
 }
@@ -88,6 +102,8 @@ export interface Task {
   readonly optionalInputs?: readonly string[];
   /** Columns that `run` returns; with their types, or as names whose types are inferred from the first rows. */
   readonly outputs: readonly string[] | Readonly<Record<string, ColumnType>>;
+  /** What it asks its model for; text when absent. Decides which routes of the endpoint are called. */
+  readonly makes?: "text" | "image";
   /** False for a task that never calls an LLM, whose step needs no `llm`. */
   readonly usesLLM?: boolean;
   run(run: TaskRun): Promise<RowValues> | RowValues;

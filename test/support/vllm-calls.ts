@@ -31,6 +31,10 @@ export const QUESTION: LLMInput = [{ role: "user", content: "What is the capital
 export const PROMPT = "Count: one, two, three, four,";
 /** More than the captured server's context of 1,024 tokens. */
 const LONG = "otter ".repeat(1_100).trim();
+/** Of two tokens a word: leaves room for four, and for none. */
+const NEARLY_FULL = "otter ".repeat(510).trim();
+const FULL = "otter ".repeat(512).trim();
+export const FIVE_STOPS = ["a", "b", "c", "d", "e"] as const;
 
 const CITY: StructuredOutput = {
   format: "json",
@@ -61,18 +65,19 @@ export const ANSWERED_CALLS: readonly VllmCall[] = [
   },
   { name: "completion-json", input: PROMPT, generationKwargs: greedy(64), structuredOutput: CITY },
   { name: "completion-regex", input: PROMPT, generationKwargs: greedy(24), structuredOutput: CODE },
+  { name: "completion-nearly-full", input: NEARLY_FULL, generationKwargs: greedy(24) },
 ];
 
 export const REFUSED_CALLS: readonly VllmCall[] = [
   { name: "chat-too-long", input: [{ role: "user", content: LONG }], generationKwargs: greedy(5) },
   { name: "completion-too-long", input: LONG, generationKwargs: greedy(5) },
+  { name: "completion-full", input: FULL, generationKwargs: greedy(24) },
   { name: "too-many-new-tokens", input: PROMPT, generationKwargs: greedy(2_000) },
   { name: "schema", input: QUESTION, generationKwargs: greedy(5), structuredOutput: NO_SCHEMA },
   { name: "schema-stream", input: QUESTION, generationKwargs: greedy(5), structuredOutput: NO_SCHEMA, stream: true },
   { name: "regex", input: PROMPT, generationKwargs: greedy(5), structuredOutput: { format: "regex", schema: "([" } },
   { name: "out-of-range", input: PROMPT, generationKwargs: { ...greedy(5), min_p: 2 } },
   { name: "other-type", input: QUESTION, generationKwargs: { ...greedy(5), min_tokens: "many" } },
-  { name: "five-stops", input: PROMPT, generationKwargs: { ...greedy(5), stop_sequences: ["a", "b", "c", "d", "e"] } },
   {
     name: "image",
     input: [
@@ -115,6 +120,22 @@ export const REQUESTS: readonly VllmRequest[] = [
   chat("no-messages", {}),
   chat("missing-role", { model: VLLM_NAMES[0], messages: [{ content: "What is the capital of France?" }] }),
   chat("not-json", '{"mess'),
+  chat("stops-alone", { stop: FIVE_STOPS }),
+  {
+    name: "five-stops",
+    method: "POST",
+    path: "/v1/completions",
+    body: {
+      temperature: 0,
+      max_tokens: 5,
+      stop: FIVE_STOPS,
+      add_special_tokens: false,
+      model: VLLM_NAMES[0],
+      prompt: PROMPT,
+      seed: 11,
+    },
+    key: "right",
+  },
   // As to a server that does not tell its version.
   {
     name: "both-fields",

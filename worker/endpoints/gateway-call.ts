@@ -95,11 +95,11 @@ export function errorOfCall(error: TidingError, call: GatewayCall, endpoint: str
 
 /** Field by field: spreading two objects into one costs more than all the rest of the gateway. */
 export function answerOf(
-  { text, reasoning, finishReason, inputTokens, outputTokens, model }: Generation,
+  { text, reasoning, finishReason, inputTokens, outputTokens, model, image }: Generation,
   { seed, attempt, sentAtMs }: GatewayCall,
   { endpoint, durationMs }: { readonly endpoint: string; readonly durationMs: number },
 ): GatewayAnswer {
-  return {
+  const answer = {
     text,
     reasoning,
     finishReason,
@@ -112,6 +112,7 @@ export function answerOf(
     startedAtMs: Math.trunc(sentAtMs),
     durationMs,
   };
+  return image === undefined ? answer : { ...answer, image };
 }
 
 /** For answers that may not be cut. */

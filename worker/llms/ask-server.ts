@@ -1,11 +1,11 @@
-/** Asks a server what it is, over HTTP: one or two requests to recognise it, and at most two more for the details. */
+/** Asks a server what it is, over HTTP: one or two requests to recognise it, and at most three more for the details. */
 import { TidingError } from "../../shared/errors.ts";
 import { classifyResponse } from "./classify-response.ts";
 import type { ResponseContext } from "./classify-response.ts";
 import { ownRoute, rootPath } from "./endpoint-address.ts";
 import type { EndpointAddress } from "./endpoint-address.ts";
 import type { HttpAnswer, HttpClient } from "./http-client.ts";
-import { recogniseByModels, recogniseTgi, unknownServer } from "./recognise-server.ts";
+import { recogniseByModels, recogniseTgi, requireStops, stopsOf, unknownServer } from "./recognise-server.ts";
 import type { RecognisedServer, Wanted } from "./recognise-server.ts";
 import type { RequestHeaders } from "./request-headers.ts";
 import { DETAIL_ROUTES, withDetails } from "./server-details.ts";
@@ -50,7 +50,7 @@ export async function recogniseServer(
  * adds nothing, and so does one that fails; for one that says nothing of itself, whether it is a container, or has a chat
  * route at all. No job needs any of this to run, so none waits for it: also of vLLM, structured output is asked for in a
  * way that holds whatever its version. Throws `WRONG_SERVICE` for a server without a route to generate by, what it
- * refuses a key or an account with, and errors of the connection.
+ * refuses a key or an account with, `SPEC_INVALID` for more stop sequences than it takes, and errors of the connection.
  */
 export async function askDetails(
   asked: AskedServer,
@@ -63,9 +63,30 @@ export async function askDetails(
   }
   for (const route of DETAIL_ROUTES[server.server]) {
     const answer = await getFrom(asked, ownRoute(asked.address, route), signal);
-    if (answer.status === 200) return withDetails(server, jsonOf(answer));
+    if (answer.status !== 200) continue;
+    const detailed = withDetails(server, jsonOf(answer));
+    return detailed.server === "vllm" ? await heldToStops(asked, detailed, { wanted, signal }) : detailed;
   }
   return server;
+}
+
+/**
+ * Where a spec goes beyond what vLLM starts with, whether this one was set to take more: its chat route names the limit
+ * when it refuses an order, and refuses one without messages in any case (test/fixtures/vllm/stops-alone.json). Null is
+ * then for a limit that the spec does not reach. Throws `SPEC_INVALID`.
+ */
+async function heldToStops(
+  asked: AskedServer,
+  server: RecognisedServer,
+  { wanted, signal }: { readonly wanted: Wanted; readonly signal: AbortSignal },
+): Promise<RecognisedServer> {
+  const stop = stopsOf(wanted.generationKwargs);
+  const { maxStopSequences: usual } = server.limits;
+  if (usual === null || stop.length <= usual) return server;
+  const { text } = await postTo(asked, asked.address.chatPath, signal, JSON.stringify({ stop }));
+  const most = /\bbody\.stop\b.*\bat most (\d+) items?\b/s.exec(text)?.[1];
+  if (most !== undefined) requireStops(wanted, Number(most), "VLLM_MAX_STOP_STRINGS");
+  return { ...server, limits: { ...server.limits, maxStopSequences: null } };
 }
 
 async function assertChatRoute(asked: AskedServer, wanted: Wanted, signal: AbortSignal): Promise<void> {
@@ -100,8 +121,13 @@ function getFrom({ client, request, timeoutMs }: AskedServer, path: string, sign
   return client.send({ method: "GET", path, headers: request.headers, body: null, signal, timeoutMs, reader: null });
 }
 
-function postTo({ client, request, timeoutMs }: AskedServer, path: string, signal: AbortSignal): Promise<HttpAnswer> {
-  return client.send({ method: "POST", path, headers: request.headers, body: EMPTY, signal, timeoutMs, reader: null });
+function postTo(
+  { client, request: { headers }, timeoutMs }: AskedServer,
+  path: string,
+  signal: AbortSignal,
+  body = EMPTY,
+): Promise<HttpAnswer> {
+  return client.send({ method: "POST", path, headers, body, signal, timeoutMs, reader: null });
 }
 
 function webPage(answer: HttpAnswer, context: ResponseContext): TidingError {

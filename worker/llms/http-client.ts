@@ -44,6 +44,12 @@ export interface HttpAnswer {
   readonly isStreamed: boolean;
 }
 
+/** An answer as it came over the network. */
+export interface ReceivedAnswer extends HttpAnswer {
+  /** The body, whatever it holds. */
+  readonly bytes: Uint8Array;
+}
+
 export interface HttpClientOptions {
   readonly endpoint: string;
   readonly origin: string;
@@ -56,6 +62,7 @@ export interface HttpClientOptions {
 }
 
 const KEEP_ALIVE_MS = 60_000;
+const NOTHING = Buffer.alloc(0);
 
 export class HttpClient {
   readonly #options: HttpClientOptions;
@@ -67,25 +74,14 @@ export class HttpClient {
   constructor(options: HttpClientOptions) {
     this.#options = options;
     const { origin, environment, connections } = options;
-    // No deadlines of undici's own: an answer may rightly take longer than its five minutes.
-    const settings = { connections, pipelining: 1, keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 0, bodyTimeout: 0 };
-    const proxy = proxyFor(new URL(origin), environment);
-    this.#dispatcher =
-      proxy === null
-        ? new Pool(origin, settings)
-        : new EnvHttpProxyAgent({
-            ...settings,
-            httpProxy: proxy,
-            httpsProxy: proxy,
-            noProxy: environment["NO_PROXY"] ?? environment["no_proxy"] ?? "",
-          });
+    this.#dispatcher = openDispatcher(origin, environment, { connections });
   }
 
   /**
    * Sends one request. Rejects with `REQUEST_TIMEOUT`, `STREAM_TRUNCATED`, an error of `classifyConnection`, or the
    * signal's reason; whichever it is, the request is over and its connection closed or free.
    */
-  send(request: HttpRequest): Promise<HttpAnswer> {
+  send(request: HttpRequest): Promise<ReceivedAnswer> {
     if (request.signal.aborted) return Promise.reject(request.signal.reason as Error);
     return new Promise((resolve, reject) => {
       const { method, path, headers, body } = request;
@@ -118,7 +114,7 @@ interface ExchangeOptions {
   readonly request: HttpRequest;
   readonly endpoint: string;
   readonly inFlight: Roster<Exchange>;
-  readonly resolve: (answer: HttpAnswer) => void;
+  readonly resolve: (answer: ReceivedAnswer) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -169,7 +165,7 @@ class Exchange implements Dispatcher.DispatchHandler, Abortable {
   onData(bytes: Buffer): boolean {
     if (this.#reader !== null) {
       this.#lastByteAtMs = performance.now();
-      if (!this.#isSettled && this.#reader.push(bytes)) this.#resolve("");
+      if (!this.#isSettled && this.#reader.push(bytes)) this.#resolve(null);
     } else if (this.#first === null) this.#first = bytes;
     else (this.#rest ??= [this.#first]).push(bytes);
     return true;
@@ -178,8 +174,7 @@ class Exchange implements Dispatcher.DispatchHandler, Abortable {
   onComplete(): void {
     this.#end();
     if (this.#isSettled) return;
-    const bytes = this.#rest === null ? this.#first : Buffer.concat(this.#rest);
-    this.#resolve(bytes === null ? "" : bytes.toString());
+    this.#resolve(this.#rest === null ? this.#first : Buffer.concat(this.#rest));
   }
 
   onError(error: Error): void {
@@ -214,9 +209,9 @@ class Exchange implements Dispatcher.DispatchHandler, Abortable {
     );
   }
 
-  #resolve(text: string): void {
+  #resolve(bytes: Buffer | null): void {
     this.#isSettled = true;
-    this.#options.resolve(new ReceivedAnswer(this.#status, text, this.#reader !== null, this.#rawHeaders));
+    this.#options.resolve(new BufferedAnswer(this.#status, bytes, this.#reader !== null, this.#rawHeaders));
   }
 
   #reject(error: Error): void {
@@ -231,17 +226,26 @@ class Exchange implements Dispatcher.DispatchHandler, Abortable {
   }
 }
 
-class ReceivedAnswer implements HttpAnswer {
+class BufferedAnswer implements ReceivedAnswer {
   readonly status: number;
-  readonly text: string;
   readonly isStreamed: boolean;
+  readonly #body: Buffer | null;
   readonly #rawHeaders: Buffer[];
+  #text: string | null = null;
 
-  constructor(status: number, text: string, isStreamed: boolean, rawHeaders: Buffer[]) {
+  constructor(status: number, body: Buffer | null, isStreamed: boolean, rawHeaders: Buffer[]) {
     this.status = status;
-    this.text = text;
     this.isStreamed = isStreamed;
+    this.#body = body;
     this.#rawHeaders = rawHeaders;
+  }
+
+  get text(): string {
+    return (this.#text ??= this.bytes.toString());
+  }
+
+  get bytes(): Buffer {
+    return this.#body ?? NOTHING;
   }
 
   get headers(): HttpAnswer["headers"] {
@@ -256,6 +260,20 @@ class ReceivedAnswer implements HttpAnswer {
     }
     return null;
   }
+}
+
+/** Connections to one origin, through its proxy where there is one. */
+export function openDispatcher(
+  origin: string,
+  environment: ProxyEnvironment,
+  { connections }: { readonly connections: number },
+): Dispatcher {
+  // No deadlines of undici's own: an answer may rightly take longer than its five minutes.
+  const settings = { connections, pipelining: 1, keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: 0, bodyTimeout: 0 };
+  const proxy = proxyFor(new URL(origin), environment);
+  if (proxy === null) return new Pool(origin, settings);
+  const noProxy = environment["NO_PROXY"] ?? environment["no_proxy"] ?? "";
+  return new EnvHttpProxyAgent({ ...settings, httpProxy: proxy, httpsProxy: proxy, noProxy });
 }
 
 /** The proxy for a URL's scheme, or null. As in Go, the machine's own addresses are never asked of a proxy. */

@@ -8,8 +8,10 @@ import { isTidingError, messageOf, TidingError } from "../../shared/errors.ts";
 import { rendersPrompts } from "../../shared/spec/check-endpoint.ts";
 import type { LLMSpec } from "../../shared/spec/job-spec.ts";
 import type { Generation, LLMInput, StructuredOutput } from "../../shared/task/task.ts";
+import { checkBody } from "./body-limit.ts";
 import type { ResponseContext } from "./classify-response.ts";
 import type { Endpoint, EndpointContext, FoundServer } from "./endpoint.ts";
+import type { HttpAnswer, HttpClient, HttpRequest } from "./http-client.ts";
 import { LibraryCalls, writesUser } from "./library-calls.ts";
 import type { GeneratedOutputs, GenerateOutputsOptions, LibraryGenerateOptions } from "./library-calls.ts";
 import { LLM } from "./llm.ts";
@@ -31,7 +33,11 @@ import type { CallShape, Wire } from "./wires/wire.ts";
 export interface InferenceEndpointsContext extends EndpointContext {
   /** Makes prompts of conversations; where there is none, the server's chat route does. */
   readonly renderer?: PromptRenderer | null;
+  /** Brings a request's answer in place of the endpoint's connections. */
+  readonly send?: RequestSender;
 }
+
+export type RequestSender = (client: HttpClient, request: HttpRequest) => Promise<HttpAnswer>;
 
 /** One answer taken text by text; what is absent is as in the spec. */
 export interface StreamOptions {
@@ -62,6 +68,7 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
   readonly #endpoints: ReadonlyMap<string, EndpointInUse>;
   readonly #openRenderer: (signal: AbortSignal) => Promise<PromptRenderer | null>;
   readonly #callSettings: CallSettings;
+  readonly #send: RequestSender;
   readonly #closing = new AbortController();
   #rendering: Promise<PromptRenderer | null> | null = null;
   #renderer: PromptRenderer | null = null;
@@ -76,6 +83,7 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
   constructor(spec: LLMSpec, context: InferenceEndpointsContext);
   constructor(given: InferenceEndpointsLLMOptions | LLMSpec = {}, context: InferenceEndpointsContext | null = null) {
     super();
+    this.#send = context?.send ?? ((client, request) => client.send(request));
     if (context === null) {
       const options = checkedOptions(given);
       this.#spec = options.spec;
@@ -181,10 +189,11 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
     let message: Message;
     try {
       const prompt = promptOf(call, { wire: wires.prompt?.wire ?? null, renderer });
-      const checking = prompt === null ? null : checkRoom(prompt, call, { limits: server.limits, renderer });
+      const checking = prompt === null ? null : checkRoom(prompt, call, { server, renderer });
       if (checking !== null) await checking;
       const chosen = (prompt === null ? null : wires.prompt) ?? wires.chat;
       message = messageOver(chosen, call, { prompt, stream: this.#spec.stream || onText !== null });
+      checkBody(message.body, server, this.#spec);
     } catch (error) {
       if (isTidingError(error)) error.isUnsent = true;
       throw error;
@@ -199,7 +208,7 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
       service: wire.service,
     };
     const reader = shape.stream ? wire.openStream(context, onText ?? undefined) : null;
-    const answer = await client.send({
+    const answer = await this.#send(client, {
       method: "POST",
       path: wire.path(shape.stream),
       headers: request.headers,

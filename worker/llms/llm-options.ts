@@ -9,7 +9,15 @@ import { secretResolver } from "../../shared/spec/secret.ts";
 type WrittenLLM = NonNullable<JobSpecInput["steps"][number]["llm"]>;
 
 /** The keys of a spec's `llm`, by distilabel's names, with a spec's defaults for what is absent. */
-export interface InferenceEndpointsLLMOptions extends Omit<WrittenLLM, "class" | "options" | "api_key" | "endpoint"> {
+export interface InferenceEndpointsLLMOptions extends Omit<
+  WrittenLLM,
+  | "class"
+  | "options"
+  | "api_key"
+  | "endpoint"
+  | "use_offline_batch_generation"
+  | "offline_batch_generation_block_until_done"
+> {
   /** The key itself, or a reference to the variable that holds it: `${NAME}`. */
   readonly api_key?: string | undefined;
   /** Tries of one call before it fails; 6 when absent. */
@@ -69,6 +77,12 @@ export function checkedOptions(options: InferenceEndpointsLLMOptions): CheckedOp
   );
   const [step] = steps;
   if (step?.llm === undefined) throw new TidingError("INTERNAL", "The options came to nothing.");
+  if (step.llm.use_offline_batch_generation === true) {
+    throw new TidingError("SPEC_INVALID", "Offline batches are for jobs: a call of a program waits for its answer.", {
+      place: "use_offline_batch_generation",
+      mend: "Leave it out, or run a job over these inputs: `runJob` parks and collects.",
+    });
+  }
   const resolve = secretResolver(context.environment);
   return {
     // The key itself stands here as its own reference: options are never stored.

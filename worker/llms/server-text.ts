@@ -40,9 +40,9 @@ function withoutSecrets(text: string, secrets: readonly string[]): string {
 function echoes(line: string, input: LLMInput): boolean {
   // Compared by letters and digits alone, so that quoting and escaping don't hide an echo.
   const said = onlyWords(line.replace(/\\./g, ""));
-  const contents = typeof input === "string" ? [input] : input.map(({ content }) => content);
+  const contents = typeof input === "string" ? [input] : input.flatMap(({ content }) => textsOf(content));
   for (const content of contents) {
-    const prompt = onlyWords(typeof content === "string" ? content : JSON.stringify(content ?? ""));
+    const prompt = onlyWords(content);
     if (prompt.length < ECHO_LENGTH) {
       if (prompt.length >= 4 && said.includes(prompt)) return true;
       continue;
@@ -52,6 +52,21 @@ function echoes(line: string, input: LLMInput): boolean {
     }
   }
   return false;
+}
+
+/** A content, or each of its parts, as text. */
+function textsOf(content: unknown): readonly string[] {
+  if (typeof content === "string") return [content];
+  const parts: readonly unknown[] = Array.isArray(content) ? content : [content ?? ""];
+  return parts.map((part) => {
+    const text = typeof part === "object" && part !== null && "text" in part ? part.text : null;
+    return typeof text === "string" ? text : JSON.stringify(part, withoutData);
+  });
+}
+
+/** Of a data URL only the beginning: megabytes of base64 are no words. */
+function withoutData(_key: string, value: unknown): unknown {
+  return typeof value === "string" && value.startsWith("data:") ? value.slice(0, ECHO_LENGTH * 10) : value;
 }
 
 function onlyWords(text: string): string {

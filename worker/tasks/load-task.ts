@@ -7,13 +7,14 @@ import { isModulePath } from "../../shared/spec/module-path.ts";
 import { callExport, loadModule } from "../../shared/task/module-code.ts";
 import type { Task } from "../../shared/task/task.ts";
 import { evolInstruct, evolInstructCard } from "./evol-instruct.ts";
+import { imageGeneration, imageGenerationCard } from "./image-generation.ts";
 import { judge, judgeCard } from "./judge.ts";
 import { magpieCard, magpieGeneratorCard } from "./magpie-cards.ts";
 import { magpie } from "./magpie.ts";
 import { paraphrase, paraphraseCard } from "./paraphrase.ts";
 import { structuredGeneration, structuredGenerationCard } from "./structured-generation.ts";
 import { describeTask } from "./task-card.ts";
-import type { TaskCard, TaskDescription } from "./task-card.ts";
+import type { TaskCard, TaskContext, TaskDescription } from "./task-card.ts";
 import { textClassification, textClassificationCard } from "./text-classification.ts";
 import { textGeneration, textGenerationCard } from "./text-generation.ts";
 
@@ -27,7 +28,7 @@ export interface LoadedTask {
 
 interface BuiltInTask {
   /** Throws `SPEC_INVALID` for a step that the task cannot do. */
-  readonly make: (step: StepSpec) => Task;
+  readonly make: (step: StepSpec, context: TaskContext) => Task;
   readonly card: TaskCard;
 }
 
@@ -35,6 +36,7 @@ interface BuiltInTask {
 const BUILT_IN: Readonly<Record<string, BuiltInTask>> = {
   "text-generation": { make: textGeneration, card: textGenerationCard },
   "structured-generation": { make: structuredGeneration, card: structuredGenerationCard },
+  "image-generation": { make: imageGeneration, card: imageGenerationCard },
   "text-classification": { make: textClassification, card: textClassificationCard },
   judge: { make: judge, card: judgeCard },
   "evol-instruct": { make: evolInstruct, card: evolInstructCard },
@@ -58,7 +60,7 @@ export async function loadTask(step: StepSpec, options: { readonly folder: strin
         mend: `Write one of ${Object.keys(BUILT_IN).join(", ")}, or the path of a module: ./my-task.ts.`,
       });
     }
-    return { task: builtIn.make(step), codeHash: null, name: step.name ?? step.task };
+    return { task: builtIn.make(step, options), codeHash: null, name: step.name ?? step.task };
   }
   const { exported, codeHash } = await loadModule(path.resolve(options.folder, step.task), { name: step.task });
   const task: unknown =
@@ -85,13 +87,14 @@ export async function loadTask(step: StepSpec, options: { readonly folder: strin
 function faultOf(value: unknown): string | null {
   if (typeof value !== "object" || value === null)
     return `its default export is ${value === null ? "null" : `a ${typeof value}`}`;
-  const { run, inputs, optionalInputs, oneOf, outputs, usesLLM } = value as Readonly<Record<string, unknown>>;
+  const { run, inputs, optionalInputs, oneOf, outputs, usesLLM, makes } = value as Readonly<Record<string, unknown>>;
   if (typeof run !== "function") return "it has no method `run`";
   if (!isNames(inputs)) return "`inputs` must be a list of column names";
   if (optionalInputs !== undefined && !isNames(optionalInputs))
     return "`optionalInputs` must be a list of column names";
   if (oneOf !== undefined && !isNames(oneOf)) return "`oneOf` must be a list of column names";
   if (usesLLM !== undefined && typeof usesLLM !== "boolean") return "`usesLLM` must be true or false";
+  if (makes !== undefined && makes !== "text" && makes !== "image") return "`makes` must be text or image";
   if (isNames(outputs)) return outputs.length === 0 ? "`outputs` names no column" : null;
   if (typeof outputs !== "object" || outputs === null || Array.isArray(outputs)) {
     return "`outputs` must be a list of column names, or column names with their types";

@@ -6,7 +6,7 @@ import { project, structOf } from "../../shared/structured/column-type.ts";
 import { formOfRow } from "../../shared/structured/written-form.ts";
 import type { StructuredOutput, Task } from "../../shared/task/task.ts";
 import { conversationReader } from "./read-conversation.ts";
-import type { TaskCard } from "./task-card.ts";
+import type { TaskCard, TaskContext } from "./task-card.ts";
 import { textGenerationCard } from "./text-generation.ts";
 
 export const structuredGenerationCard: TaskCard = {
@@ -50,8 +50,8 @@ output: { path: out/people }
  * Makes the task from its step; `read-conversation.ts` says what is asked. A row's `structured_output` wins over the
  * step's. Throws `SPEC_INVALID` for a template that does not parse.
  */
-export function structuredGeneration(step: StepSpec): Task {
-  const conversation = conversationReader(step);
+export function structuredGeneration(step: StepSpec, { folder }: TaskContext): Task {
+  const conversation = conversationReader(step, folder);
   const own = step.llm?.structured_output ?? null;
   const struct = own?.format === "json" ? structOf(own.schema) : null;
   const { inputs, optionalInputs } = conversation.inputs;
@@ -66,7 +66,7 @@ export function structuredGeneration(step: StepSpec): Task {
       ...(struct === null ? {} : { structured: struct }),
     },
     async run({ row, llm }) {
-      const messages = conversation.read(row);
+      const messages = await conversation.read(row);
       const form = ownForm(row) ?? own;
       if (form === null) throw invalid("The row has no `structured_output`, and its step none either.");
       const answer = await llm.generate(messages, { structuredOutput: form });

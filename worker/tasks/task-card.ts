@@ -15,6 +15,12 @@ export interface TaskCard {
   readonly example: string;
 }
 
+/** What a built-in task is made with, beside its step. */
+export interface TaskContext {
+  /** Where the paths of files start: the spec's folder, or the worker's. */
+  readonly folder: string;
+}
+
 export interface CardInput {
   /** `one of`: of the inputs that say so, each row must have one. */
   readonly need: "required" | "one of" | "optional";

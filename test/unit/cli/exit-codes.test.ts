@@ -8,6 +8,7 @@ void test("each outcome of a job has its exit code", () => {
   assert.equal(exitCodeOfOutcome("finished"), 0);
   assert.equal(exitCodeOfOutcome("stopped"), 1);
   assert.equal(exitCodeOfOutcome("finished-with-failed-rows"), 3);
+  assert.equal(exitCodeOfOutcome("parked"), 4);
   assert.equal(exitCodeOfOutcome("interrupted"), 130);
 });
 

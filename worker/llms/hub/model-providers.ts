@@ -9,15 +9,25 @@ export interface ModelProvider {
   readonly providerId: string;
   /** `live`, `staging` or `error`. */
   readonly status: string;
-  /** Of the Hub's tasks: `conversational` for chat. */
+  /** Of the Hub's tasks: `conversational` for chat, `text-to-image`. */
   readonly task: string;
 }
 
+/** Those for chat. `auto` is the router's own choice among them. Throws as `providersFor`. */
+export function chatProviders(hub: HubClient, modelId: string, signal: AbortSignal): Promise<ModelProvider[]> {
+  return providersFor(hub, modelId, { task: "conversational", called: "chat", signal });
+}
+
 /**
- * Those that the Hub lists, the first one first. `auto` is the router's own choice among them. A model's name may end in
- * `:provider` or a policy of the router's. Throws `MODEL_NOT_FOUND`, and errors of the service.
+ * Those that the Hub lists for one of its tasks, the first one first. A model's name may end in `:provider` or a policy of
+ * the router's. Throws `MODEL_NOT_FOUND`, and errors of the service.
  */
-export async function chatProviders(hub: HubClient, modelId: string, signal: AbortSignal): Promise<ModelProvider[]> {
+export async function providersFor(
+  hub: HubClient,
+  modelId: string,
+  wanted: { readonly task: string; readonly called: string; readonly signal: AbortSignal },
+): Promise<ModelProvider[]> {
+  const { task: wantedTask, called, signal } = wanted;
   const repository = modelId.replace(/:[^:/]*$/, "");
   const path = repository.split("/").map(encodeURIComponent).join("/");
   const answer = await hub.get("hub", `/api/models/${path}?expand[]=inferenceProviderMapping`, signal);
@@ -29,10 +39,10 @@ export async function chatProviders(hub: HubClient, modelId: string, signal: Abo
     });
   }
   const providers = entriesOf(answer.object()["inferenceProviderMapping"]).filter(
-    ({ task, status }) => task === "conversational" && status !== "error",
+    ({ task, status }) => task === wantedTask && status !== "error",
   );
   if (providers.length > 0) return providers;
-  throw new TidingError("MODEL_NOT_FOUND", `No inference provider of the Hub serves ${repository} for chat.`, {
+  throw new TidingError("MODEL_NOT_FOUND", `No inference provider of the Hub serves ${repository} for ${called}.`, {
     place: "model_id",
     mend: `See https://huggingface.co/${repository} for its providers, or serve it on an endpoint of your own.`,
   });

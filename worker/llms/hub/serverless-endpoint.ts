@@ -4,7 +4,6 @@
  */
 import { TidingError } from "../../../shared/errors.ts";
 import type { LLMSpec } from "../../../shared/spec/job-spec.ts";
-import { huggingFaceToken } from "../../../shared/spec/secret.ts";
 import { classifyResponse } from "../classify-response.ts";
 import { clientFor } from "../endpoint.ts";
 import type { Endpoint, EndpointContext, Finding, FoundServer } from "../endpoint.ts";
@@ -13,11 +12,12 @@ import { unknownServer } from "../recognise-server.ts";
 import { requestHeaders } from "../request-headers.ts";
 import { chatOnlyWires } from "../wires/endpoint-wires.ts";
 import { openAIChat } from "../wires/openai-chat.ts";
-import { HubClient, hubAddress, hubKey } from "./hub-client.ts";
 import { chatProviders } from "./model-providers.ts";
 import type { ModelProvider } from "./model-providers.ts";
 import { providerRoute } from "./provider-route.ts";
 import type { ProviderRoute } from "./provider-route.ts";
+import { serverlessAccount } from "./serverless-account.ts";
+import type { ServerlessAccount } from "./serverless-account.ts";
 
 export class ServerlessEndpoint implements Endpoint {
   readonly name: string;
@@ -25,10 +25,7 @@ export class ServerlessEndpoint implements Endpoint {
   readonly #context: EndpointContext;
   readonly #model: string;
   readonly #provider: string;
-  /** `api_key` is the provider's own, and none of Hugging Face's. */
-  readonly #hasProviderKey: boolean;
-  readonly #router: string;
-  readonly #hub: HubClient;
+  readonly #account: ServerlessAccount;
   /** By origin: a provider's own key goes to the provider's own host. */
   readonly #clients = new Map<string, HttpClient>();
   readonly #closing = new AbortController();
@@ -36,24 +33,17 @@ export class ServerlessEndpoint implements Endpoint {
   /** Throws `SECRET_MISSING`, and `SPEC_INVALID` for addresses of Hugging Face's services that are none. */
   constructor(spec: LLMSpec, context: EndpointContext) {
     const { model_id: model = "", provider = "auto" } = spec;
-    const { environment } = context;
     this.#spec = spec;
     this.#context = context;
     this.#model = model;
     this.#provider = provider;
-    const key = hubKey(spec, context);
-    // A token of Hugging Face's own never goes to a third party, whatever it begins with.
-    const isHubToken = key.startsWith("hf_") || key === huggingFaceToken(environment);
-    this.#hasProviderKey = spec.api_key !== undefined && !isHubToken;
-    this.#router = hubAddress("router", environment);
-    this.name = `${this.#router}/${provider === "auto" ? "v1" : provider}`;
-    hubAddress("hub", environment);
-    this.#hub = new HubClient(this.#hasProviderKey ? null : key, environment);
+    this.#account = serverlessAccount(spec, context);
+    this.name = `${this.#account.router}/${provider === "auto" ? "v1" : provider}`;
   }
 
   /** Throws `MODEL_NOT_FOUND` where the Hub, or the provider, does not have the model. */
   async find({ signal }: Finding): Promise<FoundServer> {
-    const providers = await chatProviders(this.#hub, this.#model, signal);
+    const providers = await chatProviders(this.#account.hub, this.#model, signal);
     const { url, headers, adapt } = await this.#route(providers);
     const request = requestHeaders(this.#spec, plain(url), this.#context.secret, { namedByHub: true });
     const server = { ...unknownServer(this.#model), server: "openai" } as const;
@@ -74,12 +64,12 @@ export class ServerlessEndpoint implements Endpoint {
 
   async #route(providers: readonly ModelProvider[]): Promise<ProviderRoute> {
     if (this.#provider === "auto") {
-      return { url: new URL(`${this.#router}/v1/chat/completions`), headers: {}, adapt: (fields) => fields };
+      return { url: new URL(`${this.#account.router}/v1/chat/completions`), headers: {}, adapt: (fields) => fields };
     }
     const chosen = providers.find(({ provider }) => provider === this.#provider);
     if (chosen !== undefined) {
-      const [model, router, hasProviderKey] = [this.#model, this.#router, this.#hasProviderKey];
-      return await providerRoute(chosen, { model, router, hasProviderKey });
+      const { router, hasProviderKey } = this.#account;
+      return await providerRoute(chosen, { model: this.#model, router, hasProviderKey });
     }
     const others = providers.map(({ provider }) => provider).join(", ");
     throw new TidingError("MODEL_NOT_FOUND", `${this.#provider} does not serve ${this.#model}; ${others} do.`, {

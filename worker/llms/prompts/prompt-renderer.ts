@@ -26,6 +26,6 @@ export interface PromptRenderer {
 export interface Room {
   /** What the server takes, prompt and answer together. */
   readonly contextTokens: number;
-  /** Tokens that the answer may have: `max_new_tokens`. */
+  /** Tokens that must be left for the answer, at least 1. */
   readonly answerTokens: number;
 }

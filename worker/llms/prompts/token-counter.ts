@@ -60,7 +60,7 @@ export function requireRoom(counter: TokenCounter, prompt: string, room: Room): 
     `The prompt has ${tokens} tokens; with an answer of ${answerTokens} it exceeds the context of ${contextTokens}.`,
     {
       details: { tokens, answerTokens, contextTokens },
-      mend: "Shorten the input or lower max_new_tokens, then `tiding retry`.",
+      mend: `Shorten the input${answerTokens > 1 ? " or lower max_new_tokens" : ""}, then \`tiding retry\`.`,
     },
   );
 }

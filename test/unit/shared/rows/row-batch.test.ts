@@ -29,6 +29,17 @@ const samples: readonly (readonly [ColumnType, readonly unknown[]])[] = [
       [{ at: new Date(6), bytes: new Uint8Array(), score: 0.25 }],
     ],
   ],
+  [
+    "image",
+    [
+      { bytes: new Uint8Array([137, 80]), path: "a.png" },
+      { bytes: new Uint8Array(), path: null },
+      null,
+      { bytes: null, path: "b.png" },
+      { bytes: new Uint8Array(9), path: "" },
+    ],
+  ],
+  [{ list: "image" }, [[], [{ bytes: new Uint8Array([7]), path: null }, null], null, [], []]],
   [{ struct: { role: "string", content: "json" } }, [{ role: "user", content: { n: 1 } }, null, null, null, null]],
 ];
 const schema: RowSchema = samples.map(([type], index) => ({ name: `column ${index}`, type }));

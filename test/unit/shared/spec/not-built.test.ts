@@ -17,7 +17,6 @@ const refused: Record<string, object> = {
   "steps.0.task": { ...base, steps: [{ task: "UltraFeedback", llm }] },
   "steps.0.llm.slots": withLLM({ slots: "auto" }),
 };
-refused["steps.0.llm.use_offline_batch_generation"] = withLLM({ use_offline_batch_generation: "x" });
 
 for (const [key, spec] of Object.entries(refused)) {
   void test(`${key} is refused as not built, alone, with a mend`, () => {

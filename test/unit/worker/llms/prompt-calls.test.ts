@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TidingError } from "../../../../shared/errors.ts";
 import type { LLMInput } from "../../../../shared/task/task.ts";
+import type { PromptRenderer, Room } from "../../../../worker/llms/prompts/prompt-renderer.ts";
 import { bracketRenderer, listing, openLLM } from "../../../support/inference-llm.ts";
 import { chatAnswer, sendJson, startScriptedServer, tgi, TGI_INFO } from "../../../support/scripted-server.ts";
 import type { ScriptedServer } from "../../../support/scripted-server.ts";
@@ -161,6 +162,38 @@ void test("what fails before anything is sent says so, whatever it is, and what 
   assert.ok(server.requests.every(({ method }) => method === "GET"));
   server.script = tgi((_request, response) => sendJson(response, { error: "no" }, { status: 422 }));
   await assert.rejects(plain.call(conversation), { code: "REQUEST_REJECTED", isUnsent: false });
+});
+
+/** A server of this kind with a context of 100 tokens. */
+function startWithContext(kind: string): Promise<ScriptedServer> {
+  if (kind === "tgi") return startTgi({ ...TGI_INFO, max_total_tokens: 100 });
+  const models = { object: "list", data: [{ id: "served", owned_by: kind, max_model_len: 100 }] };
+  return startScriptedServer(({ method, path }, response) =>
+    path === "/v1/models" || method === "POST"
+      ? sendJson(response, method === "POST" ? completion : models)
+      : sendJson(response, {}, { status: 404 }),
+  );
+}
+
+void test("only TGI wants the whole answer to have room, the others answer with what room there is", async () => {
+  const roomAt = async (kind: string, generation_kwargs: Record<string, unknown>): Promise<Room[]> => {
+    const rooms: Room[] = [];
+    const measuring: PromptRenderer = { ...bracketRenderer, checkRoom: (_prompt, room) => (rooms.push(room), null) };
+    await using server = await startWithContext(kind);
+    await using client = openLLM({ base_url: server.url, generation_kwargs }, measuring);
+    await client.call(conversation);
+    return rooms;
+  };
+  for (const [kind, answerTokens] of [
+    ["tgi", 40],
+    ["vllm", 1],
+    ["sglang", 1],
+    ["llamacpp", 1],
+    ["someone", 1],
+  ] as const) {
+    assert.deepEqual(await roomAt(kind, { max_new_tokens: 40 }), [{ contextTokens: 100, answerTokens }], kind);
+    assert.deepEqual(await roomAt(kind, {}), [{ contextTokens: 100, answerTokens: 1 }], kind);
+  }
 });
 
 void test("a conversation that JSON cannot hold is the row's fault, and is not sent", async () => {

@@ -64,6 +64,16 @@ void test("vLLM's adapters don't make its model ambiguous", () => {
   assert.equal(recogniseByModels(list, wanted("lora"))?.model, "lora");
 });
 
+void test("several names of one model are no several models, and the first stands for it", () => {
+  const named = (id: string, root: string) => ({ id, owned_by: "vllm", root, parent: null });
+  const names = [named("a", "org/model"), named("b", "org/model")];
+  const adapter = { id: "lora", owned_by: "vllm", root: "path", parent: "a" };
+  assert.equal(recogniseByModels(listing(...names, adapter), wanted())?.requestModel, "a");
+  assert.throws(() => recogniseByModels(listing(...names, named("c", "org/other")), wanted()), {
+    code: "MODEL_NOT_FOUND",
+  });
+});
+
 void test("a model that is not listed is MODEL_NOT_FOUND, naming those that are", () => {
   assert.throws(() => recogniseByModels(listing({ id: "a" }, { id: "b" }), wanted("c")), {
     code: "MODEL_NOT_FOUND",

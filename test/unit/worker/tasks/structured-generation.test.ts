@@ -11,7 +11,7 @@ const own = { format: "json", schema };
 
 function taskOf(structuredOutput?: unknown, more: object = {}): Task {
   const llm = { base_url: "http://127.0.0.1:8080", structured_output: structuredOutput };
-  return structuredGeneration(StepSpec.parse({ task: "structured-generation", llm, ...more }));
+  return structuredGeneration(StepSpec.parse({ task: "structured-generation", llm, ...more }), { folder: "." });
 }
 
 async function run(task: Task, row: RowValues) {
@@ -76,7 +76,7 @@ void test("without a form of its own the step needs the column; with one it is r
   assert.deepEqual(taskOf().inputs, ["structured_output"]);
   assert.deepEqual(taskOf().oneOf, ["instruction", "messages"]);
   assert.deepEqual(taskOf(own).inputs, []);
-  assert.deepEqual(taskOf(own).optionalInputs, ["system_prompt", "structured_output"]);
+  assert.deepEqual(taskOf(own).optionalInputs, ["system_prompt", "image", "structured_output"]);
   assert.deepEqual(taskOf(undefined, { template: "{{ text }}" }).inputs, ["text", "structured_output"]);
 });
 
@@ -100,4 +100,14 @@ void test("a row with no form, or with one that is none, fails without a call", 
       return true;
     });
   }
+});
+
+void test("a row's image is shown with the question", async () => {
+  const url = "https://images.example/cat.png";
+  const { asked } = await run(taskOf(own), { instruction: "What is it?", image: url });
+  const content = [
+    { type: "text", text: "What is it?" },
+    { type: "image_url", image_url: { url } },
+  ];
+  assert.deepEqual(asked[0]?.input, [{ role: "user", content }]);
 });

@@ -6,7 +6,8 @@ import { StepSpec } from "../../../../shared/spec/job-spec.ts";
 import type { LLMInput, Task } from "../../../../shared/task/task.ts";
 import { textGeneration } from "../../../../worker/tasks/text-generation.ts";
 
-const taskOf = (spec: object = {}): Task => textGeneration(StepSpec.parse({ task: "text-generation", ...spec }));
+const taskOf = (spec: object = {}): Task =>
+  textGeneration(StepSpec.parse({ task: "text-generation", ...spec }), { folder: "." });
 
 async function run(spec: object, row: RowValues): Promise<{ asked: LLMInput; columns: RowValues }> {
   let asked: LLMInput = [];
@@ -92,16 +93,53 @@ void test("a template makes the instruction from any column", async () => {
   assert.deepEqual(asked, [user("About tea: Why?")]);
 });
 
+const url = "https://images.example/cat.png";
+const part = { type: "image_url", image_url: { url } };
+
+void test("a row's image goes with the last message of the user, behind its text", async () => {
+  const { asked } = await run({ system_prompt: "Be brief." }, { instruction: "What is it?", image: url });
+  const content = [{ type: "text", text: "What is it?" }, part];
+  assert.deepEqual(asked, [system("Be brief."), { role: "user", content }]);
+  const messages = [
+    user("a"),
+    { role: "assistant", content: "b" },
+    { role: "user", content: [{ type: "text", text: "c" }] },
+  ];
+  const ofMessages = await run({}, { messages, image: url });
+  assert.deepEqual(ofMessages.asked, [
+    messages[0],
+    messages[1],
+    { role: "user", content: [{ type: "text", text: "c" }, part] },
+  ]);
+  for (const image of [null, "", { bytes: null, path: null }]) {
+    assert.deepEqual((await run({}, { instruction: "Why?", image })).asked, [user("Why?")]);
+  }
+});
+
+void test("a template that names the image's column writes it into the text alone", async () => {
+  const { asked } = await run({ template: "Describe {{ image }}" }, { image: url });
+  assert.deepEqual(asked, [user(`Describe ${url}`)]);
+});
+
+void test("an image without a message of the user to go with makes the row invalid", async () => {
+  const messages = [{ role: "system", content: "x" }];
+  assert.match(await invalid({}, { messages, image: url }), /no message of the user/);
+});
+
 void test("the inputs say which columns are needed before the first call", () => {
   const inputsOf = (spec: object) => {
     const { inputs, oneOf, optionalInputs } = taskOf(spec);
     return [inputs, oneOf, optionalInputs];
   };
-  assert.deepEqual(inputsOf({}), [[], ["instruction", "messages"], ["system_prompt"]]);
-  assert.deepEqual(inputsOf({ columns: { instruction: "q" } }), [["instruction"], undefined, ["system_prompt"]]);
-  assert.deepEqual(inputsOf({ columns: { messages: "q" } }), [["messages"], undefined, ["system_prompt"]]);
+  assert.deepEqual(inputsOf({}), [[], ["instruction", "messages"], ["system_prompt", "image"]]);
+  assert.deepEqual(inputsOf({ columns: { instruction: "q" } }), [
+    ["instruction"],
+    undefined,
+    ["system_prompt", "image"],
+  ]);
+  assert.deepEqual(inputsOf({ columns: { messages: "q" } }), [["messages"], undefined, ["system_prompt", "image"]]);
   const template = "{{ a }}{% if b is defined %}{{ b }}{% endif %}";
-  assert.deepEqual(inputsOf({ template }), [["a"], undefined, ["system_prompt", "b"]]);
+  assert.deepEqual(inputsOf({ template }), [["a"], undefined, ["system_prompt", "image", "b"]]);
 });
 
 for (const [what, row, message] of [

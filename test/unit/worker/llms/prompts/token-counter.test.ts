@@ -106,5 +106,11 @@ void test("a row without room for its answer fails with the numbers, before its 
   assert.throws(() => requireRoom(counter, text, { contextTokens: tokens + 99, answerTokens: 100 }), {
     code: "CONTEXT_TOO_LONG",
     details: { tokens, answerTokens: 100, contextTokens: tokens + 99 },
+    mend: /lower max_new_tokens/,
+  });
+  // Where any answer would do, a shorter one helps nothing.
+  assert.throws(() => requireRoom(counter, text, { contextTokens: tokens, answerTokens: 1 }), {
+    code: "CONTEXT_TOO_LONG",
+    mend: /^Shorten the input, then/,
   });
 });

@@ -1,0 +1,79 @@
+/**
+ * The wires that ask for images: what is sent where. How answers read is the same for all (`image-answer.ts`).
+ *
+ * Sources: huggingface-inference-toolkit (`webservice_starlette.py`, `diffusers_utils.py`) for containers; OpenAI's
+ * `/v1/images/generations`, as LocalAI, vLLM-Omni, SGLang and gateways serve it as well.
+ */
+import { TidingError } from "../../../shared/errors.ts";
+import type { WireService } from "../classify-response.ts";
+import { rootPath } from "../endpoint-address.ts";
+import type { EndpointAddress } from "../endpoint-address.ts";
+import type { RecognisedServer } from "../recognise-server.ts";
+import type { BodyFields } from "../wires/wire.ts";
+
+export interface ImageWire {
+  readonly service: WireService;
+  /** With the query of the base URL. */
+  readonly path: string;
+  /** Laid over those of any request; names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The whole body. A parameter that is null is left out, so that a spec can take out what a server does not know. */
+  body(prompt: string, parameters: BodyFields): string;
+}
+
+/** By what the server is, and whether its address names OpenAI's API. Throws `SPEC_INVALID` for one that makes no images. */
+export function imageWire(server: RecognisedServer, address: EndpointAddress): ImageWire {
+  if (server.isTgi) {
+    throw new TidingError("SPEC_INVALID", `${address.name} is TGI, which makes no images.`, {
+      place: "base_url",
+      mend: "Give the address of a server for images.",
+    });
+  }
+  const isContainer = server.server === "container" || (server.server === "unknown" && !address.namesOpenAI);
+  return isContainer ? containerImages(rootPath(address)) : openAIImages(server, address);
+}
+
+const CONTAINER_SERVICE: WireService = {
+  name: "image generation",
+  mend: "End base_url with /v1 for a server that speaks the OpenAI API; without it, prompts are posted to base_url itself.",
+};
+
+/** `POST {inputs, parameters}` to the base URL itself, as endpoint containers take it. */
+export function containerImages(path: string): ImageWire {
+  return {
+    service: CONTAINER_SERVICE,
+    path,
+    // It decides in which form the container writes the image; under JSON it is base64, a third longer.
+    headers: { accept: "image/png" },
+    body: (inputs, parameters) => JSON.stringify({ inputs, parameters: withoutNulls(parameters) }),
+  };
+}
+
+const OPENAI_SERVICE: WireService = {
+  name: "OpenAI images",
+  mend: "See that base_url ends before or at /v1, and that the server serves /v1/images/generations.",
+};
+
+export function openAIImages(
+  { requestModel }: Pick<RecognisedServer, "requestModel">,
+  { chatPath }: Pick<EndpointAddress, "chatPath">,
+): ImageWire {
+  const model = requestModel === null ? {} : { model: requestModel };
+  return {
+    service: OPENAI_SERVICE,
+    path: chatPath.replace(/\/chat\/completions(?=\?|$)/, () => "/images/generations"),
+    headers: {},
+    body(prompt, parameters) {
+      // OpenAI's older models, and servers like them, answer with a URL unless told otherwise.
+      const fields = withoutNulls({ response_format: "b64_json", ...parameters });
+      const { width, height, ...others } = fields;
+      const hasSize = typeof width === "number" && typeof height === "number";
+      const size = hasSize ? { size: `${width}x${height}` } : { width, height };
+      return JSON.stringify({ ...model, ...others, ...size, n: 1, prompt });
+    },
+  };
+}
+
+function withoutNulls(fields: BodyFields): BodyFields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+}
