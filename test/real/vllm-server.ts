@@ -38,7 +38,7 @@ export class VllmServer extends ServerProcess {
     return server;
   }
 
-  /** By its second name, because a list of two names leaves open which is meant. */
+  /** By its second name: a job that names none takes the first. */
   override get access(): ServerAccess {
     return { base_url: this.url, model_id: VLLM_NAMES[1], api_key: `\${${KEY_VARIABLE}}` };
   }

@@ -69,18 +69,8 @@ export function recogniseTgi(info: unknown, { endpoint, modelId, generationKwarg
   // Releases before 2.1 don't name the router.
   if (info["router"] !== "text-generation-router" && info["max_concurrent_requests"] === undefined) return null;
   const model = info["model_id"];
-  const stops = generationKwargs["stop_sequences"] ?? generationKwargs["stop"];
   const mostStops = numberOf(info["max_stop_sequences"]) ?? 4;
-  if (Array.isArray(stops) && stops.length > mostStops) {
-    throw new TidingError(
-      "SPEC_INVALID",
-      `generation_kwargs has ${stops.length} stop sequences; ${endpoint} takes ${mostStops}.`,
-      {
-        place: "generation_kwargs.stop_sequences",
-        mend: `Keep ${mostStops} of them, or start the server with a higher --max-stop-sequences.`,
-      },
-    );
-  }
+  requireStops({ endpoint, generationKwargs }, mostStops, "--max-stop-sequences");
   const advice: string[] = [];
   if (modelId !== undefined && modelId !== model && modelId !== "tgi") {
     advice.push(
@@ -112,6 +102,26 @@ export function recogniseTgi(info: unknown, { endpoint, modelId, generationKwarg
     },
     requestModel: modelId === undefined || modelId === model ? "tgi" : modelId,
   };
+}
+
+/** Throws `SPEC_INVALID` for more stop sequences than `most`, which the server's `setting` raises. */
+export function requireStops(
+  { endpoint, generationKwargs }: Pick<Wanted, "endpoint" | "generationKwargs">,
+  most: number,
+  setting: string,
+): void {
+  const { length } = stopsOf(generationKwargs);
+  if (length <= most) return;
+  throw new TidingError("SPEC_INVALID", `generation_kwargs has ${length} stop sequences; ${endpoint} takes ${most}.`, {
+    place: "generation_kwargs.stop_sequences",
+    mend: `Keep ${most} of them, or start the server with a higher ${setting}.`,
+  });
+}
+
+/** The stop sequences of a list; a single one, as a text, is never too many. */
+export function stopsOf(generationKwargs: Wanted["generationKwargs"]): readonly unknown[] {
+  const stops = generationKwargs["stop_sequences"] ?? generationKwargs["stop"];
+  return Array.isArray(stops) ? stops : [];
 }
 
 /** What the user should know of these parameters where conversations take the chat route, as sentences. */
@@ -179,10 +189,15 @@ function answersTo({ id, aliases }: Record<string, unknown>, modelId: string): b
   return Array.isArray(aliases) && aliases.includes(modelId);
 }
 
-/** The one model that is not an adapter of another (vLLM lists adapters with a `parent`). */
+/**
+ * The one model that is not an adapter of another (vLLM lists adapters with a `parent`), by the first of its names: vLLM
+ * lists each `--served-model-name` with the same `root` (test/fixtures/vllm/models.json).
+ */
 function onlyBase(models: readonly Record<string, unknown>[]): Record<string, unknown> | undefined {
-  const bases = models.filter(({ parent }) => parent === undefined || parent === null);
-  return bases.length === 1 ? bases[0] : undefined;
+  const [first, ...others] = models.filter(({ parent }) => parent === undefined || parent === null);
+  const root = textOf(first?.["root"]);
+  const isOne = others.length === 0 || (root !== null && others.every((other) => other["root"] === root));
+  return isOne ? first : undefined;
 }
 
 export function numberOf(value: unknown): number | null {

@@ -1,7 +1,7 @@
 /**
  * What a server's own routes add to what it was recognised by, as pure functions: its version and its limits.
  *
- * Sources: vLLM `GET /version`; SGLang `http_server.py` (`/server_info`, until 0.5 `/get_server_info`: its arguments, the
+ * Sources: vLLM `GET /version`, and `VLLM_MAX_STOP_STRINGS` of `vllm/envs.py`, which 0.28.0 has and 0.27.1 has not; SGLang `http_server.py` (`/server_info`, until 0.5 `/get_server_info`: its arguments, the
  * scheduler's facts and the version in one object); llama.cpp `GET /props`, as captured in `test/fixtures/llama-cpp/`.
  */
 import { isRecord, numberOf, textOf } from "./recognise-server.ts";
@@ -23,7 +23,7 @@ export function withDetails(server: RecognisedServer, answer: unknown): Recognis
   if (!isRecord(answer)) return server;
   switch (server.server) {
     case "vllm":
-      return { ...server, version: textOf(answer["version"]) };
+      return withVllmDetails(server, textOf(answer["version"]));
     case "sglang":
       return withSglangDetails(server, answer);
     case "llamacpp":
@@ -34,6 +34,20 @@ export function withDetails(server: RecognisedServer, answer: unknown): Recognis
     case "unknown":
       return server;
   }
+}
+
+/** What vLLM starts with; it tells nobody what it was set to. */
+const VLLM_STOPS = 4;
+
+function withVllmDetails(server: RecognisedServer, version: string | null): RecognisedServer {
+  const maxStopSequences = version !== null && limitsStops(version) ? VLLM_STOPS : null;
+  return { ...server, version, limits: { ...server.limits, maxStopSequences } };
+}
+
+/** False for a version that is no number. */
+function limitsStops(version: string): boolean {
+  const [, major = "0", minor = "0"] = /^v?(\d+)\.(\d+)/.exec(version) ?? [];
+  return Number(major) > 0 || Number(minor) >= 28;
 }
 
 /** Takes single fields, because the object holds the server's arguments, its api_key among them. */

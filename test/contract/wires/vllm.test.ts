@@ -17,7 +17,7 @@ import type { OpenLLM } from "../../support/inference-llm.ts";
 import { startScriptedServer } from "../../support/scripted-server.ts";
 import type { ScriptedServer } from "../../support/scripted-server.ts";
 import { vllm as listedVllm } from "../../support/server-captures.ts";
-import { ANSWERED_CALLS, QUESTION, REFUSED_CALLS, REQUESTS, VLLM_NAMES } from "../../support/vllm-calls.ts";
+import { ANSWERED_CALLS, FIVE_STOPS, QUESTION, REFUSED_CALLS, REQUESTS, VLLM_NAMES } from "../../support/vllm-calls.ts";
 import type { VllmCall } from "../../support/vllm-calls.ts";
 
 const vllm = (name: string): Exchange => captured("vllm", name);
@@ -57,6 +57,8 @@ const answers: Readonly<Record<string, Generation>> = {
   "completion-stream": answer(" five, six,", 5),
   "completion-json": answer('{\n        "city": "CITY",\n        "capital": \nfalse \n}', 28),
   "completion-regex": answer("DAD-1234", 8),
+  // It answers with what room there is, and says nothing of the rest.
+  "completion-nearly-full": answer("\n\ndef is", 4, { inputTokens: 1_020, ...cut }),
 };
 for (const call of ANSWERED_CALLS) {
   void test(`${call.name} is asked for as it was captured, and its answer read`, async () => {
@@ -70,13 +72,13 @@ for (const call of ANSWERED_CALLS) {
 const refusals: Readonly<Record<string, readonly [code: ErrorCode, message: RegExp]>> = {
   "chat-too-long": ["CONTEXT_TOO_LONG", /maximum context length is 1024 tokens/],
   "completion-too-long": ["CONTEXT_TOO_LONG", /maximum context length is 1024 tokens/],
+  "completion-full": ["REQUEST_REJECTED", /max_tokens must be at least 1, got 0/],
   "too-many-new-tokens": ["CONTEXT_TOO_LONG", /max_tokens=2000 cannot be greater than max_model_len=1024/],
   schema: ["REQUEST_REJECTED", /Invalid type: nonsense/],
   "schema-stream": ["REQUEST_REJECTED", /Invalid type: nonsense/],
   regex: ["REQUEST_REJECTED", /invalid regex/],
   "out-of-range": ["REQUEST_REJECTED", /min_p must be in \[0, 1\], got 2\.0/],
   "other-type": ["REQUEST_REJECTED", /body\.min_tokens: Input should be a valid integer/],
-  "five-stops": ["REQUEST_REJECTED", /body\.stop: List should have at most 4 items/],
   image: ["REQUEST_REJECTED", /not a multimodal model/],
 };
 for (const call of REFUSED_CALLS) {
@@ -103,6 +105,7 @@ const requestErrors: readonly [name: string, code: ErrorCode, message: RegExp][]
   ["no-messages", "REQUEST_REJECTED", /body\.messages: Field required/],
   ["missing-role", "REQUEST_REJECTED", /body\.messages\.0\.\w+\.role: Field required/],
   ["not-json", "REQUEST_REJECTED", /body\.1: JSON decode error/],
+  ["five-stops", "REQUEST_REJECTED", /body\.stop: List should have at most 4 items/],
   ["info", "WRONG_SERVICE", /Not Found/],
 ];
 for (const [name, code, message] of requestErrors) {
@@ -133,6 +136,31 @@ void test("its list names the model once for each of its names, and the answer i
   assert.equal(
     recogniseTgi(vllm("info").response.body, { endpoint: "", modelId: undefined, generationKwargs: {} }),
     null,
+  );
+});
+
+void test("without a model_id it is asked by the first of its names", () => {
+  const list = vllm("models").response.body;
+  const server = recogniseByModels(list, { endpoint: "http://h", modelId: undefined, generationKwargs: {} });
+  assert.deepEqual(
+    [server?.model, server?.requestModel, server?.revision],
+    [VLLM_NAMES[0], VLLM_NAMES[0], VLLM_NAMES[1]],
+  );
+});
+
+void test("more stop sequences than it takes are the spec's error before the first call, in one order that it refuses", async () => {
+  await using server = await startScriptedServer(replaying([...asked, vllm("stops-alone")]));
+  const generation_kwargs = { stop_sequences: FIVE_STOPS };
+  await using client = openLLM({ base_url: server.url, model_id: model, generation_kwargs });
+  await assert.rejects(client.llm.probe(client.endpoint, new AbortController().signal), {
+    code: "SPEC_INVALID",
+    message: /has 5 stop sequences; .* takes 4/,
+    mend: /VLLM_MAX_STOP_STRINGS/,
+  });
+  const posts = server.requests.filter(({ method }) => method === "POST");
+  assert.deepEqual(
+    posts.map(({ path, body }) => [path, body]),
+    [[vllm("stops-alone").request.path, vllm("stops-alone").request.body]],
   );
 });
 

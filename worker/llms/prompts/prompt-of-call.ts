@@ -1,9 +1,10 @@
 /** What a call sends as its prompt, where it takes the prompt wire of its endpoint. */
 import { TidingError } from "../../../shared/errors.ts";
 import type { LLMCall } from "../llm.ts";
-import type { ServerLimits } from "../recognise-server.ts";
+import type { RecognisedServer } from "../recognise-server.ts";
 import type { PromptWire } from "../wires/wire.ts";
 import type { PromptRenderer } from "./prompt-renderer.ts";
+import { requireTexts } from "./require-texts.ts";
 
 /** Each null where there is none. */
 interface Means {
@@ -12,8 +13,8 @@ interface Means {
 }
 
 /**
- * The prompt to send, or null where the server's chat route is to make one. Throws what the renderer throws, and
- * `SPEC_INVALID` for a message of the user's that the model is to write without one.
+ * The prompt to send, or null where the server's chat route is to make one. Throws what the renderer throws,
+ * `ROW_INVALID` for a message with an image, and `SPEC_INVALID` for a message of the user's that the model is to write without one.
  */
 export function promptOf(
   { input, preQuery }: Pick<LLMCall, "input" | "preQuery">,
@@ -28,6 +29,7 @@ export function promptOf(
   if (wire === null) return null;
   if (typeof input === "string") return input;
   if (renderer === null) return null;
+  requireTexts(input);
   const prompt = renderer.render(input, { preQuery });
   const { bosToken } = renderer;
   const isDoubled = wire.addsSpecialTokens && bosToken !== null && prompt.startsWith(bosToken);
@@ -35,16 +37,23 @@ export function promptOf(
 }
 
 /**
- * A row that has no room fails here, before it is paid for. Without `max_new_tokens` the server gives what is left.
+ * A row that has no room fails here, before it is sent. TGI wants room for all of `max_new_tokens` (`validation.rs`). The
+ * others are held to what all of them refuse, a prompt that leaves no token: vLLM 0.32 answers with what room there is
+ * (test/fixtures/vllm/completion-nearly-full.json, completion-full.json), where 0.27 refused; llama.cpp's server looks at
+ * the prompt alone (`server-context.cpp`: `n_tokens() >= slot.n_ctx`); SGLang refuses unless it was started with
+ * `--allow-auto-truncate` (`tokenizer_manager.py`). Their own refusal costs nothing either.
  * Null where nothing is to be waited for; rejects as `PromptRenderer.checkRoom`.
  */
 export function checkRoom(
   prompt: string,
   { generationKwargs }: Pick<LLMCall, "generationKwargs">,
-  { limits, renderer }: { readonly limits: ServerLimits; readonly renderer: PromptRenderer | null },
+  {
+    server: { limits, isTgi },
+    renderer,
+  }: { readonly server: Pick<RecognisedServer, "limits" | "isTgi">; readonly renderer: PromptRenderer | null },
 ): Promise<void> | null {
   const { maxTotalTokens: contextTokens } = limits;
   if (renderer === null || contextTokens === null) return null;
   const { max_new_tokens: most } = generationKwargs;
-  return renderer.checkRoom(prompt, { contextTokens, answerTokens: typeof most === "number" ? most : 1 });
+  return renderer.checkRoom(prompt, { contextTokens, answerTokens: isTgi && typeof most === "number" ? most : 1 });
 }
