@@ -5,6 +5,7 @@ import { labelled, labelWidth, paint, plain, wrap } from "./text.ts";
 
 const SERVER_NAMES: Readonly<Record<EndpointProbe["server"], string>> = {
   tgi: "TGI",
+  tei: "Text Embeddings Inference",
   vllm: "vLLM",
   sglang: "SGLang",
   llamacpp: "llama.cpp's server",

@@ -25,7 +25,7 @@ export function probeAdvice(server: RecognisedServer, asked: Asked): readonly st
 
 function slotsAdvice({ server, limits }: RecognisedServer): string {
   const most = limits.maxConcurrentRequests;
-  if (server === "tgi" && most !== null) {
+  if ((server === "tgi" || server === "tei") && most !== null) {
     return `Start with \`slots: ${most}\`, for all of its clients together: it refuses more than ${most} requests at a time.`;
   }
   if (most !== null) {
@@ -38,7 +38,7 @@ function slotsAdvice({ server, limits }: RecognisedServer): string {
 }
 
 function lengthAdvice({ server, limits }: RecognisedServer, { generationKwargs }: Asked): string | null {
-  if (generationKwargs["max_new_tokens"] !== undefined) return null;
+  if (server === "tei" || generationKwargs["max_new_tokens"] !== undefined) return null;
   const most = limits.maxTotalTokens;
   if (most === null || server === "openai") {
     return "Set `generation_kwargs.max_new_tokens`: without it the length of answers is the server's choice.";

@@ -11,6 +11,7 @@ import type { Task } from "../shared/task/task.ts";
 import { resolveColumns, type ResolvedColumn, type ResolvedColumns } from "../shared/task/resolve-columns.ts";
 import { LLMGateway } from "./endpoints/llm-gateway.ts";
 import { BatchedLLM } from "./llms/batches/batched-llm.ts";
+import { EmbeddingEndpointsLLM } from "./llms/embeddings/embedding-endpoints-llm.ts";
 import { ImageEndpointsLLM } from "./llms/images/image-endpoints-llm.ts";
 import { InferenceEndpointsLLM, type InferenceEndpointsContext } from "./llms/inference-endpoints-llm.ts";
 import type { LLM, ServedModel } from "./llms/llm.ts";
@@ -204,10 +205,7 @@ async function openLLM(
   }
   const context = { secret, environment };
   const renderer = custom === null && makes === "text" ? await openRenderer(spec, { folder, environment }) : null;
-  const TextLLM = spec.use_offline_batch_generation === true ? BatchedLLM : InferenceEndpointsLLM;
-  const llm =
-    custom?.llm ??
-    (makes === "image" ? new ImageEndpointsLLM(spec, context) : new TextLLM(spec, { ...context, renderer }));
+  const llm = custom?.llm ?? builtInLLM(spec, makes, { ...context, renderer });
   const openGateway = (): LLMGateway =>
     new LLMGateway({
       llm,
@@ -224,6 +222,20 @@ async function openLLM(
     codeHash: custom?.codeHash ?? null,
     chatTemplate: renderer?.revision ?? null,
   };
+}
+
+/** The client for what the task makes. */
+function builtInLLM(spec: LLMSpec, makes: NonNullable<Task["makes"]>, context: InferenceEndpointsContext): LLM {
+  switch (makes) {
+    case "image":
+      return new ImageEndpointsLLM(spec, context);
+    case "embedding":
+      return new EmbeddingEndpointsLLM(spec, context);
+    case "text":
+      return spec.use_offline_batch_generation === true
+        ? new BatchedLLM(spec, context)
+        : new InferenceEndpointsLLM(spec, context);
+  }
 }
 
 /** Null where the server renders prompts. */

@@ -1,6 +1,7 @@
 /** What the schema cannot say: keys that need or exclude each other. */
 import { isTidingError, messageOf } from "../errors.ts";
 import { compileTemplate } from "../task/template.ts";
+import { EMBEDDING_TASK, embeddingProblems } from "./check-embeddings.ts";
 import { formedTaskProblems } from "./check-formed-tasks.ts";
 import { endpointUseProblems } from "./check-endpoint.ts";
 import { batchProblems } from "./check-batches.ts";
@@ -16,7 +17,14 @@ import { keyName } from "./spec-problem.ts";
 import type { KeyPath, SpecProblem } from "./spec-problem.ts";
 import { standardInputProblems } from "./standard-input.ts";
 
-const BUILT_IN_TASKS = ["text-generation", "structured-generation", IMAGE_TASK, ...FORMED_TASKS, ...MAGPIE_TASKS];
+const BUILT_IN_TASKS = [
+  "text-generation",
+  "structured-generation",
+  IMAGE_TASK,
+  EMBEDDING_TASK,
+  ...FORMED_TASKS,
+  ...MAGPIE_TASKS,
+];
 
 /** Checks a spec that has passed the schema. */
 export function specProblems(spec: JobSpec): SpecProblem[] {
@@ -26,6 +34,7 @@ export function specProblems(spec: JobSpec): SpecProblem[] {
       ...taskProblems(step, path),
       ...formedTaskProblems(step, path),
       ...imageProblems(step, path),
+      ...embeddingProblems(step, path),
       ...magpieProblems(spec, step, index),
     ];
     if (step.llm === undefined) return problems;

@@ -14,7 +14,6 @@ const OWN_TASK = "Use text-generation, or a task of your own: ./my-task.ts.";
 const TASKS: Readonly<Record<string, string>> = {
   ultrafeedback: "Use judge, which scores one answer by one aspect; several steps of it score by several.",
   selfinstruct: OWN_TASK,
-  embeddinggeneration: OWN_TASK,
 };
 
 /** Finds them in a spec that is not validated yet, so that they are never taken for unknown keys. */

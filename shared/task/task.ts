@@ -50,6 +50,8 @@ export interface Generation {
    * known of a call (model, seed, attempts, durations, errors) is known of this one, and travels the same way.
    */
   readonly image?: GeneratedImage;
+  /** Of a task that makes embeddings, for the same reason; `text` is empty then. */
+  readonly embedding?: readonly number[];
   /** With structured output: the parsed JSON, or the text that matched. Set by the engine, not by an LLM. */
   readonly value?: unknown;
 }
@@ -103,7 +105,7 @@ export interface Task {
   /** Columns that `run` returns; with their types, or as names whose types are inferred from the first rows. */
   readonly outputs: readonly string[] | Readonly<Record<string, ColumnType>>;
   /** What it asks its model for; text when absent. Decides which routes of the endpoint are called. */
-  readonly makes?: "text" | "image";
+  readonly makes?: "text" | "image" | "embedding";
   /** False for a task that never calls an LLM, whose step needs no `llm`. */
   readonly usesLLM?: boolean;
   run(run: TaskRun): Promise<RowValues> | RowValues;

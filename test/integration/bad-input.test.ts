@@ -114,10 +114,10 @@ const refusals: readonly (Expected & {
   },
   {
     what: "a key that is not built yet",
-    flags: ["-s", "steps.0.llm.use_offline_batch_generation=true"],
+    flags: ["-s", "output.push_to_hub=someone/rows"],
     exitCode: 2,
     code: "NOT_BUILT",
-    place: /use_offline_batch_generation/,
+    place: /push_to_hub/,
     says: /not built/,
   },
   {

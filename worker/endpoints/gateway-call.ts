@@ -95,7 +95,7 @@ export function errorOfCall(error: TidingError, call: GatewayCall, endpoint: str
 
 /** Field by field: spreading two objects into one costs more than all the rest of the gateway. */
 export function answerOf(
-  { text, reasoning, finishReason, inputTokens, outputTokens, model, image }: Generation,
+  { text, reasoning, finishReason, inputTokens, outputTokens, model, image, embedding }: Generation,
   { seed, attempt, sentAtMs }: GatewayCall,
   { endpoint, durationMs }: { readonly endpoint: string; readonly durationMs: number },
 ): GatewayAnswer {
@@ -112,7 +112,8 @@ export function answerOf(
     startedAtMs: Math.trunc(sentAtMs),
     durationMs,
   };
-  return image === undefined ? answer : { ...answer, image };
+  if (image !== undefined) return { ...answer, image };
+  return embedding === undefined ? answer : { ...answer, embedding };
 }
 
 /** For answers that may not be cut. */

@@ -5,7 +5,14 @@ import type { ResponseContext } from "./classify-response.ts";
 import { ownRoute, rootPath } from "./endpoint-address.ts";
 import type { EndpointAddress } from "./endpoint-address.ts";
 import type { HttpAnswer, HttpClient } from "./http-client.ts";
-import { recogniseByModels, recogniseTgi, requireStops, stopsOf, unknownServer } from "./recognise-server.ts";
+import {
+  recogniseByModels,
+  recogniseTei,
+  recogniseTgi,
+  requireStops,
+  stopsOf,
+  unknownServer,
+} from "./recognise-server.ts";
 import type { RecognisedServer, Wanted } from "./recognise-server.ts";
 import type { RequestHeaders } from "./request-headers.ts";
 import { DETAIL_ROUTES, withDetails } from "./server-details.ts";
@@ -34,8 +41,9 @@ export async function recogniseServer(
   signal: AbortSignal,
 ): Promise<RecognisedServer> {
   const info = await getFrom(asked, asked.address.infoPath, signal);
-  const tgi = info.status === 200 ? recogniseTgi(jsonOf(info), wanted) : null;
-  if (tgi !== null) return tgi;
+  const told = info.status === 200 ? jsonOf(info) : null;
+  const byInfo = recogniseTgi(told, wanted) ?? recogniseTei(told, wanted);
+  if (byInfo !== null) return byInfo;
   const models = await getFrom(asked, asked.address.modelsPath, signal);
   if (NO_ROUTE.includes(models.status)) return unknownServer(wanted.modelId);
   const context = contextOf(asked, wanted);

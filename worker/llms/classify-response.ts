@@ -62,7 +62,7 @@ const TEXT = {
   loading:
     /loading model|model is (still |currently )?loading|is currently loading|scaled to zero|endpoint (is|has been) paused|endpoint is (initializ|starting)/i,
   context:
-    /maximum context length|maximum model length|cannot be greater than max_model_len|longer than the model's context length|`inputs` must have less than|`inputs` tokens \+ `max_new_tokens` must be|exceeds? (the )?(available context size|maximum allowed input length|context (window|length))|request too large for model|prompt is too long|input is too large to process|maximum prompt length/i,
+    /maximum context length|maximum model length|cannot be greater than max_model_len|max_tokens must be at least 1, got|longer than the model's context length|`inputs` must have less than|`inputs` tokens \+ `max_new_tokens` must be|exceeds? (the )?(available context size|maximum allowed input length|context (window|length))|request too large for model|prompt is too long|input is too large to process|maximum prompt length/i,
   filtered: /content[ _](filter|policy|management policy)|input was flagged|safety system/i,
   /** llama.cpp's server writes 500 for what no retry can change (`failed to parse messages` and the like). */
   unusable: /^failed to parse (messages|tools)\b|^(image|audio|video) input is not supported/i,

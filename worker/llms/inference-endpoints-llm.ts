@@ -247,6 +247,7 @@ export class InferenceEndpointsLLM extends LLM implements AsyncDisposable {
   async #find(endpoint: EndpointInUse, signal: AbortSignal): Promise<FoundServer> {
     this.#renderer = await unlessAborted(this.#renderOnce(), signal);
     const found = await endpoint.endpoint.find({ turnEnds: this.#renderer?.stopSequences ?? [], signal });
+    requireTexts(found);
     this.#requireForm(found);
     endpoint.found = found;
     return found;
@@ -302,6 +303,15 @@ function messageOver(
       cause: error,
     });
   }
+}
+
+/** Throws `SPEC_INVALID` for a server that writes none. */
+function requireTexts({ address, server }: FoundServer): void {
+  if (server.server !== "tei") return;
+  throw new TidingError("SPEC_INVALID", `${address} is Text Embeddings Inference, which writes no texts.`, {
+    place: "base_url",
+    mend: "Give the address of a server for texts, or use the task generate-embeddings.",
+  });
 }
 
 /** The spec's own form was asked for when the server was found: what is refused here is a row's. Throws `ROW_INVALID`. */

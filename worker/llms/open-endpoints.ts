@@ -3,6 +3,7 @@ import { TidingError } from "../../shared/errors.ts";
 import { endpointKind } from "../../shared/spec/check-endpoint.ts";
 import type { LLMSpec } from "../../shared/spec/job-spec.ts";
 import { endpointAddress } from "./endpoint-address.ts";
+import type { EndpointAddress } from "./endpoint-address.ts";
 import type { Endpoint, EndpointContext } from "./endpoint.ts";
 import { DedicatedEndpoint } from "./hub/dedicated-endpoint.ts";
 import { ServerlessEndpoint } from "./hub/serverless-endpoint.ts";
@@ -26,7 +27,27 @@ const RESERVED = [
 
 /** Asks nothing yet. Throws `SPEC_INVALID` and `SECRET_MISSING`. */
 export function openEndpoints(spec: LLMSpec, context: EndpointContext): readonly Endpoint[] {
-  const reserved = RESERVED.find((name) => spec.generation_kwargs[name] !== undefined);
+  return openNamed<Endpoint>(spec, {
+    reserved: RESERVED,
+    dedicated: () => new DedicatedEndpoint(spec, context),
+    serverless: () => new ServerlessEndpoint(spec, context),
+    addressOf: endpointAddress,
+    server: (address) => new ServerEndpoint(spec, address, context),
+  });
+}
+
+export interface EndpointOpeners<E> {
+  /** Names of parameters that are the engine's. */
+  readonly reserved: readonly string[];
+  readonly dedicated: () => E;
+  readonly serverless: () => E;
+  readonly addressOf: (baseUrl: string) => EndpointAddress;
+  readonly server: (address: EndpointAddress) => E;
+}
+
+/** Opens endpoints in whichever of its ways an `llm` names them. Throws `SPEC_INVALID`, and what the openers throw. */
+export function openNamed<E>(spec: LLMSpec, open: EndpointOpeners<E>): readonly E[] {
+  const reserved = open.reserved.find((name) => spec.generation_kwargs[name] !== undefined);
   if (reserved !== undefined) {
     throw new TidingError("SPEC_INVALID", `generation_kwargs holds ${reserved}, which the engine sets itself.`, {
       place: `generation_kwargs.${reserved}`,
@@ -35,11 +56,14 @@ export function openEndpoints(spec: LLMSpec, context: EndpointContext): readonly
   }
   switch (endpointKind(spec)) {
     case "dedicated":
-      return [new DedicatedEndpoint(spec, context)];
+      return [open.dedicated()];
     case "serverless":
-      return [new ServerlessEndpoint(spec, context)];
-    case "server":
-      return openServers(spec, context);
+      return [open.serverless()];
+    case "server": {
+      const addresses = [spec.base_url ?? []].flat().map(open.addressOf);
+      refuseTwice(addresses);
+      return addresses.map(open.server);
+    }
     case null:
       throw new TidingError("SPEC_INVALID", "The llm says nowhere where its model is served.", {
         place: "base_url",
@@ -48,8 +72,7 @@ export function openEndpoints(spec: LLMSpec, context: EndpointContext): readonly
   }
 }
 
-function openServers(spec: LLMSpec, context: EndpointContext): readonly ServerEndpoint[] {
-  const addresses = [spec.base_url ?? []].flat().map(endpointAddress);
+function refuseTwice(addresses: readonly EndpointAddress[]): void {
   for (const [index, { name, origin, chatPath }] of addresses.entries()) {
     const isTwice = addresses
       .slice(0, index)
@@ -60,5 +83,4 @@ function openServers(spec: LLMSpec, context: EndpointContext): readonly ServerEn
       mend: "Name each endpoint once and raise slots to send it more at a time.",
     });
   }
-  return addresses.map((address) => new ServerEndpoint(spec, address, context));
 }

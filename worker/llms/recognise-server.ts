@@ -9,10 +9,10 @@ import { TidingError } from "../../shared/errors.ts";
 import type { ServedModel } from "./llm.ts";
 
 /**
- * `openai` is a gateway, or any other server that lists its models; `container` an endpoint container that answers
+ * `tei` is Text Embeddings Inference, which writes no texts; `openai` a gateway, or any other server that lists its models; `container` an endpoint container that answers
  * `POST /` with `inputs`; `unknown` says nothing of itself.
  */
-export type ServerKind = "tgi" | "vllm" | "sglang" | "llamacpp" | "openai" | "container" | "unknown";
+export type ServerKind = "tgi" | "tei" | "vllm" | "sglang" | "llamacpp" | "openai" | "container" | "unknown";
 
 /** Null is for what a server does not say, and for what it does not limit. */
 export interface ServerLimits {
@@ -67,6 +67,8 @@ const TGI_CHAT_IGNORES = [
 export function recogniseTgi(info: unknown, { endpoint, modelId, generationKwargs }: Wanted): RecognisedServer | null {
   if (!isRecord(info) || typeof info["model_id"] !== "string") return null;
   // Releases before 2.1 don't name the router.
+  // TEI has a limit of the same name.
+  if (info["model_type"] !== undefined) return null;
   if (info["router"] !== "text-generation-router" && info["max_concurrent_requests"] === undefined) return null;
   const model = info["model_id"];
   const mostStops = numberOf(info["max_stop_sequences"]) ?? 4;
@@ -101,6 +103,23 @@ export function recogniseTgi(info: unknown, { endpoint, modelId, generationKwarg
       maxStopSequences: mostStops,
     },
     requestModel: modelId === undefined || modelId === model ? "tgi" : modelId,
+  };
+}
+
+/** Text Embeddings Inference, from its `/info` (`router/src/lib.rs`, `Info`); null for anything else. */
+export function recogniseTei(info: unknown, { modelId }: Wanted): RecognisedServer | null {
+  if (!isRecord(info) || typeof info["model_id"] !== "string" || !isRecord(info["model_type"])) return null;
+  const model = info["model_id"];
+  const most = numberOf(info["max_concurrent_requests"]);
+  return {
+    server: "tei",
+    model: modelId ?? model,
+    revision: textOf(info["model_sha"]),
+    ...(most === null ? {} : { maxConcurrentRequests: most }),
+    isTgi: false,
+    version: textOf(info["version"]),
+    limits: { ...NO_LIMITS, maxConcurrentRequests: most, maxInputTokens: numberOf(info["max_input_length"]) },
+    requestModel: modelId ?? model,
   };
 }
 

@@ -10,6 +10,7 @@ import type { RecognisedServer, ServerKind } from "./recognise-server.ts";
 /** Routes to ask, one after the other until one answers; none for kinds that have said it all. */
 export const DETAIL_ROUTES: Readonly<Record<ServerKind, readonly string[]>> = {
   tgi: [],
+  tei: [],
   vllm: ["/version"],
   sglang: ["/server_info", "/get_server_info"],
   llamacpp: ["/props"],
@@ -29,6 +30,7 @@ export function withDetails(server: RecognisedServer, answer: unknown): Recognis
     case "llamacpp":
       return withLlamaCppDetails(server, answer);
     case "tgi":
+    case "tei":
     case "openai":
     case "container":
     case "unknown":

@@ -10,11 +10,11 @@ import { ownRoute, rootPath, withoutQuery } from "./endpoint-address.ts";
 import type { ServerKind } from "./recognise-server.ts";
 
 export interface ServerRoute {
-  readonly route: "chat" | "completions" | "generate" | "inputs";
+  readonly route: "chat" | "completions" | "generate" | "inputs" | "embed";
   /** Without the query of the base URL, which may hold a key. */
   readonly path: string;
-  /** A conversation, to which the server applies its template, or a prompt that was rendered before. */
-  readonly takes: "messages" | "prompt";
+  /** A conversation, to which the server applies its template, a prompt that was rendered before, or a text to embed. */
+  readonly takes: "messages" | "prompt" | "text";
   readonly structuredOutput: readonly StructuredOutput["format"][];
 }
 
@@ -37,6 +37,8 @@ export function routesOf(server: ServerKind, address: EndpointAddress): readonly
         { route: "generate", path, takes: "prompt", structuredOutput: BOTH },
       ];
     }
+    case "tei":
+      return [{ route: "embed", path: withoutQuery(ownRoute(address, "/embed")), takes: "text", structuredOutput: [] }];
     case "vllm":
     case "sglang":
       return [

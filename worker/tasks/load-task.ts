@@ -7,6 +7,7 @@ import { isModulePath } from "../../shared/spec/module-path.ts";
 import { callExport, loadModule } from "../../shared/task/module-code.ts";
 import type { Task } from "../../shared/task/task.ts";
 import { evolInstruct, evolInstructCard } from "./evol-instruct.ts";
+import { generateEmbeddings, generateEmbeddingsCard } from "./generate-embeddings.ts";
 import { imageGeneration, imageGenerationCard } from "./image-generation.ts";
 import { judge, judgeCard } from "./judge.ts";
 import { magpieCard, magpieGeneratorCard } from "./magpie-cards.ts";
@@ -37,6 +38,7 @@ const BUILT_IN: Readonly<Record<string, BuiltInTask>> = {
   "text-generation": { make: textGeneration, card: textGenerationCard },
   "structured-generation": { make: structuredGeneration, card: structuredGenerationCard },
   "image-generation": { make: imageGeneration, card: imageGenerationCard },
+  "generate-embeddings": { make: generateEmbeddings, card: generateEmbeddingsCard },
   "text-classification": { make: textClassification, card: textClassificationCard },
   judge: { make: judge, card: judgeCard },
   "evol-instruct": { make: evolInstruct, card: evolInstructCard },
@@ -94,7 +96,8 @@ function faultOf(value: unknown): string | null {
     return "`optionalInputs` must be a list of column names";
   if (oneOf !== undefined && !isNames(oneOf)) return "`oneOf` must be a list of column names";
   if (usesLLM !== undefined && typeof usesLLM !== "boolean") return "`usesLLM` must be true or false";
-  if (makes !== undefined && makes !== "text" && makes !== "image") return "`makes` must be text or image";
+  if (makes !== undefined && makes !== "text" && makes !== "image" && makes !== "embedding")
+    return "`makes` must be text, image or embedding";
   if (isNames(outputs)) return outputs.length === 0 ? "`outputs` names no column" : null;
   if (typeof outputs !== "object" || outputs === null || Array.isArray(outputs)) {
     return "`outputs` must be a list of column names, or column names with their types";

@@ -72,7 +72,7 @@ for (const call of ANSWERED_CALLS) {
 const refusals: Readonly<Record<string, readonly [code: ErrorCode, message: RegExp]>> = {
   "chat-too-long": ["CONTEXT_TOO_LONG", /maximum context length is 1024 tokens/],
   "completion-too-long": ["CONTEXT_TOO_LONG", /maximum context length is 1024 tokens/],
-  "completion-full": ["REQUEST_REJECTED", /max_tokens must be at least 1, got 0/],
+  "completion-full": ["CONTEXT_TOO_LONG", /max_tokens must be at least 1, got 0/],
   "too-many-new-tokens": ["CONTEXT_TOO_LONG", /max_tokens=2000 cannot be greater than max_model_len=1024/],
   schema: ["REQUEST_REJECTED", /Invalid type: nonsense/],
   "schema-stream": ["REQUEST_REJECTED", /Invalid type: nonsense/],

@@ -5,12 +5,12 @@
  * providers that answer by a queue, over the global fetch, whose connections and deadlines are not ours.
  */
 import { TidingError, messageOf } from "../../../shared/errors.ts";
-import type { ImageWire } from "../images/image-wires.ts";
+import type { DirectWire } from "../wires/direct-wire.ts";
 import type { ModelProvider } from "./model-providers.ts";
 
 export interface ImageProviderRoute {
   readonly url: URL;
-  readonly wire: ImageWire;
+  readonly wire: DirectWire;
 }
 
 /** Their first answer is a ticket, and the image is to be asked for until it is there: not built. */
@@ -52,7 +52,7 @@ export async function imageProviderRoute(
     const headers = Object.entries(info.headers ?? {})
       .map(([name, value]): [string, string] => [name.toLowerCase(), String(value)])
       .filter(([name]) => !OWN_HEADERS.has(name));
-    const wire: ImageWire = {
+    const wire: DirectWire = {
       service: { name: "image generation", mend: `See that ${provider} still serves the model for images.` },
       path: url.pathname + url.search,
       headers: { accept: "*/*", ...Object.fromEntries(headers) },

@@ -5,9 +5,8 @@
 import { TidingError } from "../../../shared/errors.ts";
 import type { LLMSpec } from "../../../shared/spec/job-spec.ts";
 import { classifyResponse } from "../classify-response.ts";
-import { clientFor } from "../endpoint.ts";
 import type { Endpoint, EndpointContext, Finding, FoundServer } from "../endpoint.ts";
-import type { HttpClient } from "../http-client.ts";
+import { OriginClients } from "../origin-clients.ts";
 import { unknownServer } from "../recognise-server.ts";
 import { requestHeaders } from "../request-headers.ts";
 import { chatOnlyWires } from "../wires/endpoint-wires.ts";
@@ -26,9 +25,8 @@ export class ServerlessEndpoint implements Endpoint {
   readonly #model: string;
   readonly #provider: string;
   readonly #account: ServerlessAccount;
-  /** By origin: a provider's own key goes to the provider's own host. */
-  readonly #clients = new Map<string, HttpClient>();
-  readonly #closing = new AbortController();
+  /** A provider's own key goes to the provider's own host. */
+  readonly #clients: OriginClients;
 
   /** Throws `SECRET_MISSING`, and `SPEC_INVALID` for addresses of Hugging Face's services that are none. */
   constructor(spec: LLMSpec, context: EndpointContext) {
@@ -39,6 +37,7 @@ export class ServerlessEndpoint implements Endpoint {
     this.#provider = provider;
     this.#account = serverlessAccount(spec, context);
     this.name = `${this.#account.router}/${provider === "auto" ? "v1" : provider}`;
+    this.#clients = new OriginClients(spec, this.name, context.environment);
   }
 
   /** Throws `MODEL_NOT_FOUND` where the Hub, or the provider, does not have the model. */
@@ -52,14 +51,13 @@ export class ServerlessEndpoint implements Endpoint {
       server,
       wires: chatOnlyWires(openAIChat(server, url.pathname + url.search, adapt)),
       request: { headers: { ...headers, ...request.headers }, secrets: request.secrets },
-      client: this.#clientTo(url.origin),
+      client: this.#clients.to(url.origin),
       errorOf: classifyResponse,
     };
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new DOMException(`The endpoint ${this.name} was closed.`, "AbortError"));
-    await Promise.all([...this.#clients.values()].map((client) => client.close()));
+    await this.#clients.close();
   }
 
   async #route(providers: readonly ModelProvider[]): Promise<ProviderRoute> {
@@ -76,14 +74,6 @@ export class ServerlessEndpoint implements Endpoint {
       place: "provider",
       mend: "Name one of them, or leave provider out.",
     });
-  }
-
-  #clientTo(origin: string): HttpClient {
-    this.#closing.signal.throwIfAborted();
-    const client =
-      this.#clients.get(origin) ?? clientFor(this.#spec, { name: this.name, origin }, this.#context.environment);
-    this.#clients.set(origin, client);
-    return client;
   }
 }
 

@@ -2,10 +2,9 @@
 import { TidingError } from "../../../shared/errors.ts";
 import type { LLMSpec } from "../../../shared/spec/job-spec.ts";
 import { classifyResponse } from "../classify-response.ts";
-import { clientFor } from "../endpoint.ts";
 import type { EndpointContext } from "../endpoint.ts";
-import type { HttpClient } from "../http-client.ts";
-import type { FoundImageServer, ImageEndpoint } from "../images/image-endpoint.ts";
+import type { DirectEndpoint, FoundDirectServer } from "../direct-endpoint.ts";
+import { OriginClients } from "../origin-clients.ts";
 import { unknownServer } from "../recognise-server.ts";
 import { requestHeaders } from "../request-headers.ts";
 import { serverlessAccount } from "./serverless-account.ts";
@@ -14,16 +13,15 @@ import { answersAtOnce, imageProviderRoute } from "./image-provider-route.ts";
 import { providersFor } from "./model-providers.ts";
 import type { ModelProvider } from "./model-providers.ts";
 
-export class ServerlessImages implements ImageEndpoint {
+export class ServerlessImages implements DirectEndpoint {
   readonly name: string;
   readonly #spec: LLMSpec;
   readonly #context: EndpointContext;
   readonly #model: string;
   readonly #provider: string;
   readonly #account: ServerlessAccount;
-  /** By origin: a provider's own key goes to the provider's own host. */
-  readonly #clients = new Map<string, HttpClient>();
-  readonly #closing = new AbortController();
+  /** A provider's own key goes to the provider's own host. */
+  readonly #clients: OriginClients;
 
   /** Throws `SECRET_MISSING`, and `SPEC_INVALID` for addresses of Hugging Face's services that are none. */
   constructor(spec: LLMSpec, context: EndpointContext) {
@@ -33,10 +31,11 @@ export class ServerlessImages implements ImageEndpoint {
     this.#provider = spec.provider ?? "auto";
     this.#account = serverlessAccount(spec, context);
     this.name = `${this.#account.router}/${this.#provider === "auto" ? "images" : this.#provider}`;
+    this.#clients = new OriginClients(spec, this.name, context.environment);
   }
 
   /** Throws `MODEL_NOT_FOUND` where the Hub, or the provider, does not have the model for images, `NOT_BUILT`. */
-  async find(signal: AbortSignal): Promise<FoundImageServer> {
+  async find(signal: AbortSignal): Promise<FoundDirectServer> {
     const { hub, router, hasProviderKey } = this.#account;
     const wanted = { task: "text-to-image", called: "images", signal };
     const chosen = this.#choose(await providersFor(hub, this.#model, wanted));
@@ -48,14 +47,13 @@ export class ServerlessImages implements ImageEndpoint {
       server: { ...unknownServer(this.#model), server: "openai" },
       wire,
       request: requestHeaders(this.#spec, address, this.#context.secret, { namedByHub: true }),
-      client: this.#clientTo(origin),
+      client: this.#clients.to(origin),
       errorOf: classifyResponse,
     };
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new DOMException(`The endpoint ${this.name} was closed.`, "AbortError"));
-    await Promise.all([...this.#clients.values()].map((client) => client.close()));
+    await this.#clients.close();
   }
 
   #choose(providers: readonly ModelProvider[]): ModelProvider {
@@ -77,13 +75,5 @@ export class ServerlessImages implements ImageEndpoint {
         ? "Take another model, or an endpoint of your own."
         : `Leave provider out: ${names} serve the model.`,
     });
-  }
-
-  #clientTo(origin: string): HttpClient {
-    this.#closing.signal.throwIfAborted();
-    const client =
-      this.#clients.get(origin) ?? clientFor(this.#spec, { name: this.name, origin }, this.#context.environment);
-    this.#clients.set(origin, client);
-    return client;
   }
 }

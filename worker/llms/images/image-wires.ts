@@ -9,20 +9,11 @@ import type { WireService } from "../classify-response.ts";
 import { rootPath } from "../endpoint-address.ts";
 import type { EndpointAddress } from "../endpoint-address.ts";
 import type { RecognisedServer } from "../recognise-server.ts";
-import type { BodyFields } from "../wires/wire.ts";
-
-export interface ImageWire {
-  readonly service: WireService;
-  /** With the query of the base URL. */
-  readonly path: string;
-  /** Laid over those of any request; names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** The whole body. A parameter that is null is left out, so that a spec can take out what a server does not know. */
-  body(prompt: string, parameters: BodyFields): string;
-}
+import { withoutNulls } from "../wires/direct-wire.ts";
+import type { DirectWire } from "../wires/direct-wire.ts";
 
 /** By what the server is, and whether its address names OpenAI's API. Throws `SPEC_INVALID` for one that makes no images. */
-export function imageWire(server: RecognisedServer, address: EndpointAddress): ImageWire {
+export function imageWire(server: RecognisedServer, address: EndpointAddress): DirectWire {
   if (server.isTgi) {
     throw new TidingError("SPEC_INVALID", `${address.name} is TGI, which makes no images.`, {
       place: "base_url",
@@ -39,7 +30,7 @@ const CONTAINER_SERVICE: WireService = {
 };
 
 /** `POST {inputs, parameters}` to the base URL itself, as endpoint containers take it. */
-export function containerImages(path: string): ImageWire {
+export function containerImages(path: string): DirectWire {
   return {
     service: CONTAINER_SERVICE,
     path,
@@ -57,7 +48,7 @@ const OPENAI_SERVICE: WireService = {
 export function openAIImages(
   { requestModel }: Pick<RecognisedServer, "requestModel">,
   { chatPath }: Pick<EndpointAddress, "chatPath">,
-): ImageWire {
+): DirectWire {
   const model = requestModel === null ? {} : { model: requestModel };
   return {
     service: OPENAI_SERVICE,
@@ -72,8 +63,4 @@ export function openAIImages(
       return JSON.stringify({ ...model, ...others, ...size, n: 1, prompt });
     },
   };
-}
-
-function withoutNulls(fields: BodyFields): BodyFields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }

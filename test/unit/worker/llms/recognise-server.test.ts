@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chatAdvice, recogniseByModels, recogniseTgi } from "../../../../worker/llms/recognise-server.ts";
+import { chatAdvice, recogniseByModels, recogniseTei, recogniseTgi } from "../../../../worker/llms/recognise-server.ts";
+import { TEI_INFO } from "../../../support/embedding-server.ts";
 import { TGI_INFO } from "../../../support/scripted-server.ts";
 
 const wanted = (modelId?: string, generationKwargs: Record<string, unknown> = {}) => ({
@@ -28,6 +29,16 @@ void test("what is not TGI's /info is not TGI", () => {
   for (const info of [undefined, null, [], { status: "ok" }, { model_id: "x" }]) {
     assert.equal(recogniseTgi(info, wanted()), null);
   }
+});
+
+void test("Text Embeddings Inference is itself, and not TGI, whose limit it names alike", () => {
+  assert.equal(recogniseTgi(TEI_INFO, wanted()), null);
+  assert.equal(recogniseTei(TGI_INFO, wanted()), null);
+  const server = recogniseTei(TEI_INFO, wanted());
+  assert.ok(server !== null);
+  const { model, revision, version, maxConcurrentRequests, limits } = server;
+  assert.deepEqual([server.server, model, revision, version], ["tei", "some/embedder", "e1", "1.8.0"]);
+  assert.deepEqual([maxConcurrentRequests, limits.maxInputTokens], [512, 256]);
 });
 
 void test("more stop sequences than TGI takes are an error at once", () => {

@@ -55,6 +55,10 @@ for (const [source, message] of [
     "`outputs` must be a list of column names, or column names with their types",
   ],
   ["export default { inputs: [], outputs: { a: 'text' }, run() {} };", "`outputs.a` is not a column type"],
+  [
+    "export default { inputs: [], outputs: ['a'], makes: 'vector', run() {} };",
+    "`makes` must be text, image or embedding",
+  ],
   ["export default { inputs: [], outputs: ['a'], usesLLM: 0, run() {} };", "`usesLLM` must be true or false"],
 ] as const) {
   void test(`a module that exports no task is invalid: ${message}`, async () => {
