@@ -93,3 +93,8 @@ export { builtInTasks } from "./worker/tasks/load-task.ts";
 export type { CardInput, CardOutput, TaskDescription } from "./worker/tasks/task-card.ts";
 export type { ServerKind, ServerLimits } from "./worker/llms/recognise-server.ts";
 export type { ServerRoute } from "./worker/llms/server-routes.ts";
+export {
+  TransformersLLM,
+  type TransformersGenerateOptions,
+  type TransformersLLMOptions,
+} from "./worker/llms/transformers/transformers-llm.ts";

@@ -63,6 +63,7 @@ export const ERROR_CODES = {
   USAGE: "usage",
   SECRET_MISSING: "usage",
   MODULE_INVALID: "usage",
+  PACKAGE_MISSING: "usage",
   TOKENIZER_UNUSABLE: "usage",
   INPUT_MISSING: "usage",
   INPUT_UNREADABLE: "usage",

@@ -1,5 +1,6 @@
 /** A job's steps, opened where they run: tasks loaded, LLMs with their gateways, and the columns between them resolved. */
 import { TidingError } from "../shared/errors.ts";
+import { TRANSFORMERS_LLM } from "../shared/spec/check-transformers.ts";
 import { rendersPrompts } from "../shared/spec/check-endpoint.ts";
 import type { StepCode } from "../shared/protocol/step-code.ts";
 import type { Column, RowSchema } from "../shared/rows/row-schema.ts";
@@ -16,11 +17,14 @@ import { ImageEndpointsLLM } from "./llms/images/image-endpoints-llm.ts";
 import { InferenceEndpointsLLM, type InferenceEndpointsContext } from "./llms/inference-endpoints-llm.ts";
 import type { LLM, ServedModel } from "./llms/llm.ts";
 import { loadLLMModule } from "./llms/load-llm-module.ts";
+import { TransformersLLM } from "./llms/transformers/transformers-llm.ts";
 import { openPromptRenderer } from "./llms/prompts/open-prompt-renderer.ts";
 import type { PromptRenderer } from "./llms/prompts/prompt-renderer.ts";
 import type { Pipeline, PipelineStep } from "./pipeline.ts";
 import { StepForms } from "./structured/step-forms.ts";
 import { loadTask, type LoadedTask } from "./tasks/load-task.ts";
+
+const BUILT_IN_LLMS = ["InferenceEndpointsLLM", TRANSFORMERS_LLM];
 
 interface StepLLM {
   readonly llm: LLM;
@@ -197,15 +201,15 @@ async function openLLM(
 ): Promise<StepLLM> {
   const custom =
     spec.class !== undefined && isModulePath(spec.class) ? await loadLLMModule(spec, { folder, secret }) : null;
-  if (custom === null && spec.class !== undefined && spec.class !== "InferenceEndpointsLLM") {
+  if (custom === null && spec.class !== undefined && !BUILT_IN_LLMS.includes(spec.class)) {
     throw new TidingError("SPEC_INVALID", `There is no LLM class ${JSON.stringify(spec.class)}.`, {
       place: "class",
-      mend: "Write InferenceEndpointsLLM, or the path of a module: ./my-llm.ts.",
+      mend: "Write InferenceEndpointsLLM or TransformersLLM, or the path of a module: ./my-llm.ts.",
     });
   }
   const context = { secret, environment };
   const renderer = custom === null && makes === "text" ? await openRenderer(spec, { folder, environment }) : null;
-  const llm = custom?.llm ?? builtInLLM(spec, makes, { ...context, renderer });
+  const llm = custom?.llm ?? builtInLLM(spec, makes, { ...context, renderer, folder });
   const openGateway = (): LLMGateway =>
     new LLMGateway({
       llm,
@@ -224,8 +228,21 @@ async function openLLM(
   };
 }
 
-/** The client for what the task makes. */
-function builtInLLM(spec: LLMSpec, makes: NonNullable<Task["makes"]>, context: InferenceEndpointsContext): LLM {
+/** The client for what the task makes. Throws `SPEC_INVALID`. */
+function builtInLLM(
+  spec: LLMSpec,
+  makes: NonNullable<Task["makes"]>,
+  context: InferenceEndpointsContext & Pick<LoadedSpec, "folder">,
+): LLM {
+  if (spec.class === TRANSFORMERS_LLM) {
+    const { model_id: model = "" } = spec;
+    const { folder, environment } = context;
+    if (makes !== "image") return new TransformersLLM({ ...spec, model_id: model, makes, folder, environment });
+    throw new TidingError("SPEC_INVALID", "TransformersLLM makes no images.", {
+      place: "class",
+      mend: "Use a server.",
+    });
+  }
   switch (makes) {
     case "image":
       return new ImageEndpointsLLM(spec, context);

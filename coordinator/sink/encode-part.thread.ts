@@ -2,10 +2,10 @@
 import { on } from "node:events";
 import type { MessagePort } from "node:worker_threads";
 import { loadZstd } from "../../shared/rows/zstd.ts";
+import { type ThreadOutcome, outcomeOf } from "../../shared/thread-outcome.ts";
 import { Landing } from "./landing.ts";
 import { mergeParts } from "./merge-parts.ts";
 import type { LandingRequest, LandingResult, MergeRequest, PartFile } from "./part-file.ts";
-import { type ThreadOutcome, outcomeOf } from "./thread-failure.ts";
 
 export type EncodeTask =
   | { readonly type: "warm" }
@@ -21,6 +21,8 @@ export type LandingMessage =
 /** Null for an aborted landing. */
 type EncodeResult = LandingResult | readonly PartFile[] | null;
 
+const UNKNOWN = { code: "INTERNAL", what: "A part could not be encoded" } as const;
+
 export default function encodePart(task: EncodeTask): Promise<ThreadOutcome<EncodeResult>> {
   return outcomeOf(async () => {
     const zstd = await loadZstd();
@@ -32,7 +34,7 @@ export default function encodePart(task: EncodeTask): Promise<ThreadOutcome<Enco
       case "merge":
         return mergeParts(task.request, zstd);
     }
-  });
+  }, UNKNOWN);
 }
 
 async function land(begin: () => Landing, port: MessagePort): Promise<LandingResult | null> {

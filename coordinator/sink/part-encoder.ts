@@ -7,9 +7,9 @@
 import { MessageChannel, type MessagePort, type Transferable } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { TidingError, messageOf } from "../../shared/errors.ts";
+import { type ThreadOutcome, resultOf } from "../../shared/thread-outcome.ts";
 import type { EncodeTask, LandingMessage } from "./encode-part.thread.ts";
 import type { LandingRequest, LandingResult, MergeRequest, PartFile } from "./part-file.ts";
-import { type ThreadOutcome, resultOf } from "./thread-failure.ts";
 
 const SHARDS_AHEAD = 2;
 const TASKS_AT_ONCE = 64;

@@ -174,6 +174,10 @@ export const ERROR_DESCRIPTIONS: Readonly<Record<ErrorCode, ErrorDescription>> =
   },
   USAGE: { meaning: "The command line, or what it asks of this output, is wrong.", mend: "`tiding help COMMAND`." },
   SECRET_MISSING: { meaning: "The environment variable that a secret refers to is not set.", mend: "Set it." },
+  PACKAGE_MISSING: {
+    meaning: "An optional package that the spec needs is not installed, or cannot be loaded.",
+    mend: "Install it as the message says.",
+  },
   MODULE_INVALID: {
     meaning: "A module of yours is missing, does not compile, threw, or does not export what it should.",
     mend: "Correct it at the place that is named.",

@@ -1,5 +1,6 @@
 /** Rules between the keys of the task that makes embeddings, which has no answer in words. */
 import { endpointKind } from "./check-endpoint.ts";
+import { TRANSFORMERS_LLM } from "./check-transformers.ts";
 import type { StepSpec } from "./job-spec.ts";
 import { isModulePath } from "./module-path.ts";
 import { keyName } from "./spec-problem.ts";
@@ -18,7 +19,8 @@ export function embeddingProblems(step: StepSpec, path: KeyPath): SpecProblem[] 
   if (step.num_generations > 1) {
     refuse(["num_generations"], "asks for one and the same embedding several times.", "Take it out.");
   }
-  const isCustom = step.llm?.class !== undefined && isModulePath(step.llm.class);
+  const { class: name = "" } = step.llm ?? {};
+  const isCustom = name === TRANSFORMERS_LLM || isModulePath(name);
   if (step.llm !== undefined && !isCustom && endpointKind(step.llm) === "serverless") {
     const mend = "Give `base_url` or `endpoint_name`: a server for embeddings, such as Text Embeddings Inference.";
     refuse(["llm", "model_id"], "alone means the Hub's providers, who are not asked for embeddings.", mend);

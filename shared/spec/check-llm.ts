@@ -1,12 +1,13 @@
 /** What the schema cannot say of an `llm`. */
 import { compileForm } from "../structured/compile-form.ts";
 import { endpointProblems } from "./check-endpoint.ts";
+import { TRANSFORMERS_LLM, transformersProblems } from "./check-transformers.ts";
 import type { LLMSpec } from "./job-spec.ts";
 import { isModulePath } from "./module-path.ts";
 import { keyName } from "./spec-problem.ts";
 import type { KeyPath, SpecProblem } from "./spec-problem.ts";
 
-const BUILT_IN_LLMS = ["InferenceEndpointsLLM"];
+const BUILT_IN_LLMS = ["InferenceEndpointsLLM", TRANSFORMERS_LLM];
 const SECRET_HEADER = /authorization|api[-_]?key|token|secret|cookie/i;
 
 /** What is wrong with an `llm` beyond its prompts; `task` is the step's. */
@@ -19,13 +20,19 @@ export function llmProblems(llm: LLMSpec, task: string, path: KeyPath): SpecProb
   if (isCustom && llm.endpoint !== undefined) {
     refuse(["endpoint"], "is for InferenceEndpointsLLM.", "Take it out: a custom LLM starts its endpoint itself.");
   }
+  if (llm.class !== TRANSFORMERS_LLM) {
+    for (const key of ["dtype", "device"] as const) {
+      if (llm[key] !== undefined) refuse([key], `is for ${TRANSFORMERS_LLM}.`, "Take it out.");
+    }
+  }
   if (!isCustom) {
     if (llm.class !== undefined && !BUILT_IN_LLMS.includes(llm.class)) {
       const mend =
         "Take it out for InferenceEndpointsLLM, which speaks to every OpenAI-compatible server; or name a module.";
       refuse(["class"], `names no LLM: ${JSON.stringify(llm.class)}.`, mend);
     }
-    problems.push(...endpointProblems(llm, task, path));
+    const isLocal = llm.class === TRANSFORMERS_LLM;
+    problems.push(...(isLocal ? transformersProblems : endpointProblems)(llm, task, path));
     if (llm.options !== undefined) {
       refuse(["options"], "is for a custom LLM only.", "Give the model's parameters as `generation_kwargs`.");
     }

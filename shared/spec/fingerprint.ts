@@ -77,6 +77,7 @@ function stepDocument(step: StepSpec, facts: FingerprintFacts["steps"][number] |
               revisions: [...new Set(revisions(model))].filter((revision) => revision !== null).toSorted(),
             }))
           : [{ model: llm.model_id, revisions: [] }],
+      dtype: llm.dtype,
       model_display_name: llm.model_display_name,
       generation_kwargs: llm.generation_kwargs,
       structured_output: llm.structured_output && {

@@ -145,7 +145,9 @@ export const LLMSpec = z.strictObject({
   class: z
     .string()
     .optional()
-    .describe("`InferenceEndpointsLLM`, the default, or a module with a custom LLM: ./my-llm.ts"),
+    .describe(
+      "`InferenceEndpointsLLM`, the default; `TransformersLLM`, an ONNX model in this process; or a module with a custom LLM: ./my-llm.ts",
+    ),
   base_url: z
     .union([z.url(), z.array(z.url()).min(1)])
     .optional()
@@ -157,6 +159,14 @@ export const LLMSpec = z.strictObject({
     .describe(
       "The served name to ask for; asked of the server when absent. Without `base_url`, a model of the Hub's inference providers.",
     ),
+  dtype: z
+    .string()
+    .regex(/^[a-z0-9_]+$/, "a name such as fp32, fp16, q8 or q4")
+    .optional()
+    .describe(
+      "TransformersLLM: which of the model's files: fp32 (the default), fp16, q8, q4, q4f16, int8, uint8, bnb4.",
+    ),
+  device: z.string().min(1).optional().describe("TransformersLLM: where it runs: cpu (the default), cuda, webgpu."),
   model_display_name: z.string().min(1).optional().describe("What `model_name` shows in place of the served name."),
   api_key: SecretReference.optional().describe(
     "Reference to the variable with the key: ${HF_TOKEN}. For Hugging Face hosts HF_TOKEN is taken by itself.",

@@ -1,5 +1,5 @@
 /** Errors over a thread's border, where an error loses its class and its fields: threads return them as values. */
-import { type ErrorCode, TidingError, isTidingError, messageOf } from "../../shared/errors.ts";
+import { type ErrorCode, TidingError, isTidingError, messageOf } from "./errors.ts";
 
 export interface ThreadFailure {
   readonly code: ErrorCode;
@@ -15,16 +15,20 @@ export type ThreadOutcome<Result> =
   | { readonly type: "done"; readonly result: Result }
   | { readonly type: "failed"; readonly failure: ThreadFailure };
 
-export async function outcomeOf<Result>(task: () => Result | Promise<Result>): Promise<ThreadOutcome<Result>> {
+/** `unknown` stands for what is no `TidingError`: the code, and what was not done, as the beginning of a sentence. */
+export async function outcomeOf<Result>(
+  task: () => Result | Promise<Result>,
+  unknown: { readonly code: ErrorCode; readonly what: string },
+): Promise<ThreadOutcome<Result>> {
   try {
     return { type: "done", result: await task() };
   } catch (error) {
     const stack = error instanceof Error ? error.stack : undefined;
     if (!isTidingError(error)) {
-      const message = `A part could not be encoded: ${messageOf(error)}`;
+      const message = `${unknown.what}: ${messageOf(error)}`;
       return {
         type: "failed",
-        failure: { code: "INTERNAL", message, place: undefined, mend: undefined, details: {}, stack },
+        failure: { code: unknown.code, message, place: undefined, mend: undefined, details: {}, stack },
       };
     }
     const { code, message, place, mend, details } = error;
