@@ -58,6 +58,11 @@ export function ownRoute({ infoPath }: EndpointAddress, route: string): string {
   return infoPath.replace(/\/info(?=\?|$)/, () => route);
 }
 
+/** Another of OpenAI's routes, such as `/embeddings`. Keeps the query of the base URL. */
+export function openAIRoute({ chatPath }: Pick<EndpointAddress, "chatPath">, route: string): string {
+  return chatPath.replace(/\/chat\/completions(?=\?|$)/, () => route);
+}
+
 /** The base URL's own path, where endpoint containers take prompts. */
 export function rootPath(address: EndpointAddress): string {
   const path = ownRoute(address, "");

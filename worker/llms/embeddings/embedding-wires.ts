@@ -6,7 +6,7 @@
  */
 import { TidingError } from "../../../shared/errors.ts";
 import type { WireService } from "../classify-response.ts";
-import { ownRoute, rootPath } from "../endpoint-address.ts";
+import { openAIRoute, ownRoute, rootPath } from "../endpoint-address.ts";
 import type { EndpointAddress } from "../endpoint-address.ts";
 import type { RecognisedServer } from "../recognise-server.ts";
 import { withoutNulls } from "../wires/direct-wire.ts";
@@ -50,12 +50,12 @@ function inputsWire(path: string, service: WireService): DirectWire {
 
 function openAIEmbeddings(
   { requestModel }: Pick<RecognisedServer, "requestModel">,
-  { chatPath }: Pick<EndpointAddress, "chatPath">,
+  address: Pick<EndpointAddress, "chatPath">,
 ): DirectWire {
   const model = requestModel === null ? {} : { model: requestModel };
   return {
     service: OPENAI_SERVICE,
-    path: chatPath.replace(/\/chat\/completions(?=\?|$)/, () => "/embeddings"),
+    path: openAIRoute(address, "/embeddings"),
     headers: {},
     // Without `encoding_format` the numbers come as numbers.
     body: (input, parameters) => JSON.stringify({ ...model, ...withoutNulls(parameters), input }),

@@ -6,7 +6,7 @@
  */
 import { TidingError } from "../../../shared/errors.ts";
 import type { WireService } from "../classify-response.ts";
-import { rootPath } from "../endpoint-address.ts";
+import { openAIRoute, rootPath } from "../endpoint-address.ts";
 import type { EndpointAddress } from "../endpoint-address.ts";
 import type { RecognisedServer } from "../recognise-server.ts";
 import { withoutNulls } from "../wires/direct-wire.ts";
@@ -47,12 +47,12 @@ const OPENAI_SERVICE: WireService = {
 
 export function openAIImages(
   { requestModel }: Pick<RecognisedServer, "requestModel">,
-  { chatPath }: Pick<EndpointAddress, "chatPath">,
+  address: Pick<EndpointAddress, "chatPath">,
 ): DirectWire {
   const model = requestModel === null ? {} : { model: requestModel };
   return {
     service: OPENAI_SERVICE,
-    path: chatPath.replace(/\/chat\/completions(?=\?|$)/, () => "/images/generations"),
+    path: openAIRoute(address, "/images/generations"),
     headers: {},
     body(prompt, parameters) {
       // OpenAI's older models, and servers like them, answer with a URL unless told otherwise.

@@ -1,8 +1,9 @@
 /** A model of transformers.js with its tokenizer, as the thread holds it: texts and hidden states, one call at a time. */
-import { access, readFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import path from "node:path";
 import { messageOf, TidingError } from "../../../shared/errors.ts";
 import type { Generation, LLMInput } from "../../../shared/task/task.ts";
+import { readIfThere } from "../prompts/read-if-there.ts";
 import type { Model, ModelInputs, Tokenizer, TransformersLibrary } from "./transformers-library.ts";
 
 export interface ModelSettings {
@@ -35,13 +36,13 @@ export class LocalModel {
   readonly #library: TransformersLibrary;
   readonly #tokenizer: Tokenizer;
   readonly #model: Model;
-  readonly #chatTemplate: string | undefined;
+  readonly #chatTemplate: string | null;
 
   private constructor(parts: {
     readonly library: TransformersLibrary;
     readonly tokenizer: Tokenizer;
     readonly model: Model;
-    readonly chatTemplate: string | undefined;
+    readonly chatTemplate: string | null;
   }) {
     this.#library = parts.library;
     this.#tokenizer = parts.tokenizer;
@@ -66,7 +67,7 @@ export class LocalModel {
       const tokenizer = await library.AutoTokenizer.from_pretrained(name, options);
       const model = await loader.from_pretrained(name, { ...options, dtype, device });
       // Newer models keep the template in a file of its own, which the library does not read (4.3).
-      const chatTemplate = isFolder ? await readIfThere(path.join(name, "chat_template.jinja")) : undefined;
+      const chatTemplate = isFolder ? await readIfThere(path.join(name, "chat_template.jinja")) : null;
       return new LocalModel({ library, tokenizer, model, chatTemplate });
     } catch (error) {
       throw new TidingError("MODEL_NOT_FOUND", `The model ${name} cannot be loaded: ${messageOf(error)}`, {
@@ -125,7 +126,7 @@ export class LocalModel {
 
   #inputsOf(input: LLMInput): ModelInputs {
     if (typeof input === "string") return this.#tokenizer(input, { add_special_tokens: true });
-    if (this.#chatTemplate === undefined && (this.#tokenizer.chat_template ?? null) === null) {
+    if (this.#chatTemplate === null && (this.#tokenizer.chat_template ?? null) === null) {
       throw new TidingError("SPEC_INVALID", "The model has no chat template, and was asked for a conversation.", {
         place: "model_id",
         mend: "Take a model that was trained for conversations.",
@@ -134,7 +135,7 @@ export class LocalModel {
     let prompt: string;
     try {
       prompt = this.#tokenizer.apply_chat_template(input, {
-        ...(this.#chatTemplate === undefined ? {} : { chat_template: this.#chatTemplate }),
+        ...(this.#chatTemplate === null ? {} : { chat_template: this.#chatTemplate }),
         add_generation_prompt: true,
         tokenize: false,
       });
@@ -180,14 +181,5 @@ async function assertFiles(folder: string): Promise<void> {
         cause: error,
       });
     });
-  }
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
   }
 }
