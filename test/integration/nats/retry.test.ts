@@ -48,8 +48,11 @@ async function interruptedRetry(
   start: { readonly world: CliWorld; readonly ended: Promise<number> },
   mended: Simulator,
 ): Promise<void> {
+  // Once: a second Ctrl-C would abandon what is running, which is then paid for again.
   const watch = setInterval(() => {
-    if (mended.stats().answers >= 20) start.world.signals.emit("SIGINT");
+    if (mended.stats().answers < 20) return;
+    clearInterval(watch);
+    start.world.signals.emit("SIGINT");
   }, 10);
   const code = await start.ended;
   clearInterval(watch);
