@@ -146,7 +146,7 @@ export const LLMSpec = z.strictObject({
     .string()
     .optional()
     .describe(
-      "`InferenceEndpointsLLM`, the default; `TransformersLLM`, an ONNX model in this process; or a module with a custom LLM: ./my-llm.ts",
+      "`InferenceEndpointsLLM`, the default; `OpenAILLM`, the same with OpenAI's address and key for defaults; `TransformersLLM`, an ONNX model in this process; or a module with a custom LLM: ./my-llm.ts",
     ),
   base_url: z
     .union([z.url(), z.array(z.url()).min(1)])

@@ -14,6 +14,7 @@ import type { Environment } from "./interpolate.ts";
 import { JobSpec } from "./job-spec.ts";
 import type { LoadedSpec } from "./loaded-spec.ts";
 import { notBuiltProblems } from "./not-built.ts";
+import { openAIProblems, settleOpenAI } from "./openai-llm.ts";
 import { inputProblems, settleInput } from "./settle-input.ts";
 import { applyOverrides } from "./overrides.ts";
 import { schemaProblems } from "./schema-problems.ts";
@@ -92,12 +93,16 @@ function validate(read: SpecSource, options: LoadSpecOptions): { spec: JobSpec; 
   const faulty = new Set(problems.map((problem) => keyName(problem.path)));
   const rejected = [
     ...inputProblems(parsedValue),
-    ...(parsed.success ? specProblems(parsed.data) : schemaProblems(parsed.error.issues, parsedValue)),
+    ...(parsed.success ? problemsOf(parsed.data) : schemaProblems(parsed.error.issues, parsedValue)),
   ];
   const all = [...problems, ...rejected.filter((problem) => !faulty.has(keyName(problem.path)))];
   if (all.length > 0) throw specError("SPEC_INVALID", all.map(placed));
   if (!parsed.success) throw parsed.error;
-  return { spec: settleInput(parsed.data), written: parsedValue };
+  return { spec: settleInput(settleOpenAI(parsed.data)), written: parsedValue };
+}
+
+function problemsOf(spec: JobSpec): SpecProblem[] {
+  return [...openAIProblems(spec), ...specProblems(settleOpenAI(spec))];
 }
 
 /** A reference that reads as a number is one, unless the schema wants a text there: `name: ${BUILD}`. */

@@ -20,7 +20,7 @@ function batchFolder(world: JobWorld): string {
 
 void test("a run submits and parks, later runs collect, and each row lands once with its own answer", async () => {
   await using it = await openBatchWorld(40);
-  const { outcomes, report } = await it.toItsEnd(it.spec());
+  const { outcomes, report } = await it.toItsEnd(it.spec({ llm: { class: "OpenAILLM" } }));
   assert.deepEqual(outcomes, ["parked", "parked", "parked", "finished"]);
   assert.deepEqual(report.rows, { accepted: 40, failed: 0, total: 40 });
   const rows = await it.world.rows();
