@@ -279,6 +279,17 @@ function filterOf(prefix: string): string {
   return `${prefix.slice(0, prefix.lastIndexOf(".") + 1)}>`;
 }
 
+/** Makes the bucket, or leaves it as it is. */
+export async function makeBucket(connection: NatsConnection, bucket: string, replicas: number): Promise<void> {
+  const buckets = new Kvm(jetstream(connection, { checkAPI: false }));
+  try {
+    // Without direct access reads go to the leader, and see what was written before.
+    await buckets.create(bucket, { history: 1, replicas, allow_direct: false });
+  } catch (error) {
+    throw asTransportError(error, `The bucket ${bucket}`);
+  }
+}
+
 function versioned(entry: KvEntry): VersionedState {
   return { key: entry.key, version: entry.revision, value: entry.value.slice() };
 }

@@ -9,7 +9,7 @@ import { NatsCalls } from "./nats-calls.ts";
 import { NatsHealth } from "./nats-health.ts";
 import { NatsLog } from "./nats-log.ts";
 import { natsNames, type NatsNames } from "./nats-names.ts";
-import { NatsState } from "./nats-state.ts";
+import { makeBucket, NatsState } from "./nats-state.ts";
 import { NatsTasks } from "./nats-tasks.ts";
 import { ensureBucketCopies, ensureStreams, findStreams, type StreamSettings } from "./streams.ts";
 
@@ -72,7 +72,10 @@ async function openOver(links: NatsLinks, names: NatsNames, options: NatsTranspo
   const { provision, signal, setupWaitMs = 30_000, leaseMs = 30_000, replicas, onWait } = options;
   const { now = () => performance.now(), random = Math.random } = options;
   const { created } = provision
-    ? await ensureStreams(links, names, options)
+    ? await ensureStreams(links, names, {
+        ...options,
+        beforeLog: () => makeBucket(control, names.state, replicas ?? 1),
+      })
     : await findStreams(links, names, { waitMs: setupWaitMs, signal, onWait });
 
   const closer = new AbortController();

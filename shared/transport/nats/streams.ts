@@ -50,7 +50,7 @@ export interface StreamSettings {
 export async function ensureStreams(
   links: NatsLinks,
   names: NatsNames,
-  options: StreamSettings & { readonly signal: AbortSignal },
+  options: StreamSettings & { readonly signal: AbortSignal; readonly beforeLog: () => Promise<void> },
 ): Promise<StreamInfo> {
   const { resultsBudgetBytes, inputsBudgetBytes, replicas, signal } = options;
   checkCopies(links, replicas);
@@ -79,6 +79,8 @@ export async function ensureStreams(
   await ensure(results, budget(resultsBudgetBytes));
   const inputs = { name: names.inputs, subjects: [names.all("input")], first: { max_bytes: INPUTS_BUDGET_BYTES } };
   await ensure(inputs, budget(inputsBudgetBytes));
+  // Workers wait for the log. A server (2.9.10) may die of a question about a bucket that it is just making.
+  await options.beforeLog();
   // Apart from the results: a compare-and-swap loads the stream's last block, which must be small.
   return await ensure({ name: names.log, subjects: [names.all("log")], max_msg_size: MAX_WHOLE_MESSAGE_BYTES });
 }
