@@ -90,12 +90,10 @@ export class NatsState implements StateStore {
   }
 
   static async open({ connection, bucket, provision, replicas = 1, fulls }: NatsStateOptions): Promise<NatsState> {
-    const buckets = new Kvm(jetstream(connection, { checkAPI: false }));
     try {
-      // Without direct access reads go to the leader, and see what was written before.
       const opened = provision
-        ? await buckets.create(bucket, { history: 1, replicas, allow_direct: false })
-        : await buckets.open(bucket);
+        ? await makeBucket(connection, bucket, replicas)
+        : await bucketsOf(connection).open(bucket);
       const manager = await jetstreamManager(connection, { checkAPI: false });
       return new NatsState(connection, { bucket: opened, name: bucket, manager, fulls });
     } catch (error) {
@@ -279,12 +277,15 @@ function filterOf(prefix: string): string {
   return `${prefix.slice(0, prefix.lastIndexOf(".") + 1)}>`;
 }
 
-/** Makes the bucket, or leaves it as it is. */
-export async function makeBucket(connection: NatsConnection, bucket: string, replicas: number): Promise<void> {
-  const buckets = new Kvm(jetstream(connection, { checkAPI: false }));
+function bucketsOf(connection: NatsConnection): Kvm {
+  return new Kvm(jetstream(connection, { checkAPI: false }));
+}
+
+/** Makes the bucket, or opens the one that is there as it is. */
+export async function makeBucket(connection: NatsConnection, bucket: string, replicas: number): Promise<KV> {
   try {
     // Without direct access reads go to the leader, and see what was written before.
-    await buckets.create(bucket, { history: 1, replicas, allow_direct: false });
+    return await bucketsOf(connection).create(bucket, { history: 1, replicas, allow_direct: false });
   } catch (error) {
     throw asTransportError(error, `The bucket ${bucket}`);
   }

@@ -50,7 +50,7 @@ export interface StreamSettings {
 export async function ensureStreams(
   links: NatsLinks,
   names: NatsNames,
-  options: StreamSettings & { readonly signal: AbortSignal; readonly beforeLog: () => Promise<void> },
+  options: StreamSettings & { readonly signal: AbortSignal; readonly beforeLog: () => Promise<unknown> },
 ): Promise<StreamInfo> {
   const { resultsBudgetBytes, inputsBudgetBytes, replicas, signal } = options;
   checkCopies(links, replicas);
