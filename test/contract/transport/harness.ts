@@ -1,4 +1,4 @@
-import { TransportError } from "../../../shared/transport/transport.ts";
+import { isPassing, TransportError } from "../../../shared/transport/transport.ts";
 import type { Claim, LogEntry, Position, Transport, TransportFault } from "../../../shared/transport/transport.ts";
 
 export interface ContractOptions {
@@ -35,13 +35,16 @@ export function isFault(fault: TransportFault): (error: unknown) => boolean {
 /** Far more often than any server that comes back needs. */
 const MOST_REPEATS = 6;
 
-/** Repeats a call whose outcome stays unknown: for calls that may happen twice. Rejects where it stays so. */
+/**
+ * Repeats a call that found its broker away, or whose outcome stays unknown: for calls that may happen twice, as every
+ * caller repeats them. Rejects where it stays so.
+ */
 export async function surely<T>(call: () => Promise<T>): Promise<T> {
   for (let repeat = 1; ; repeat++) {
     try {
       return await call();
     } catch (error) {
-      if (!isFault("unknown")(error) || repeat === MOST_REPEATS) throw error;
+      if (!isPassing(error) || repeat === MOST_REPEATS) throw error;
     }
   }
 }
