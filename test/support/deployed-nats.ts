@@ -1,12 +1,13 @@
 /** A nats-server with a configuration of `deploy/`, as a deployment runs it, on a port and in a store of a test's own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { natsServerBinary, type NatsServerVersion } from "./nats-server.ts";
+import { watchForDeath } from "./server-death.ts";
 
 export const DEPLOY = fileURLToPath(new URL("../../../deploy/", import.meta.url));
 
@@ -23,6 +24,7 @@ const READY_WITHIN_MS = 10_000;
 
 export interface DeployedNats extends AsyncDisposable {
   readonly port: number;
+  readonly pid: number;
   readonly storeDir: string;
   /** The variables that make a process the role's, with its password. */
   environmentOf(role: Role): Readonly<Record<string, string>>;
@@ -31,6 +33,8 @@ export interface DeployedNats extends AsyncDisposable {
 }
 
 /**
+ * When it ends before it is disposed of, so does this process.
+ *
  * @param options.config a file of `deploy/`, or an absolute path
  * @param options.trace logs every message with its body
  */
@@ -46,20 +50,26 @@ export async function startDeployedNats(
 ): Promise<DeployedNats> {
   const storeDir = await mkdtemp(path.join(tmpdir(), "tiding-deployed-"));
   const logFile = path.join(storeDir, "server.log");
+  // A crash is on standard error.
+  const log = await open(logFile, "a");
   const child = spawn(
     await natsServerBinary(version),
     // Over the configuration's own: port and address. The rest is as deployed.
     `-a 127.0.0.1 -p ${options.port ?? -1} --ports_file_dir ${storeDir} -l ${logFile} ${options.trace === true ? "-DV " : ""}-c`
       .split(" ")
       .concat(path.resolve(DEPLOY, options.config)),
-    { stdio: ["ignore", "ignore", "pipe"], env: { TIDING_NATS_STORE: storeDir, ...PASSWORDS, ...options.environment } },
+    { stdio: ["ignore", "ignore", log.fd], env: { TIDING_NATS_STORE: storeDir, ...PASSWORDS, ...options.environment } },
   );
   const ended = once(child, "exit");
-  let complaint = "";
-  child.stderr.on("data", (text: Buffer) => (complaint += text.toString()));
+  await log.close();
+  const kill = (): void => void child.kill("SIGTERM");
+  process.once("exit", kill);
+  let expectEnd = (): void => undefined;
   const dispose = async (): Promise<void> => {
-    child.kill("SIGTERM");
+    expectEnd();
+    kill();
     await ended;
+    process.off("exit", kill);
     await rm(storeDir, { recursive: true, force: true });
   };
   const deadline = performance.now() + READY_WITHIN_MS;
@@ -71,8 +81,14 @@ export async function startDeployedNats(
         : /\w+:\/\/127\.0\.0\.1:\d+/.exec(await readFile(path.join(storeDir, ports), "utf8"))?.[0];
     if (url !== undefined) {
       const port = Number(new URL(url).port);
+      expectEnd = watchForDeath({
+        name: `nats-server ${version} with ${options.config}`,
+        ended: ended.then(() => child.signalCode ?? `code ${child.exitCode}`),
+        logFile,
+      });
       return {
         port,
+        pid: child.pid!,
         storeDir,
         environmentOf: (role) => ({
           TIDING_BROKER: `nats://${role}:${passwordOf(role)}@127.0.0.1:${port}`,
@@ -83,7 +99,7 @@ export async function startDeployedNats(
       };
     }
     if (child.exitCode !== null || performance.now() > deadline) {
-      const said = complaint + (await readFile(logFile, "utf8").catch(() => ""));
+      const said = await readFile(logFile, "utf8");
       await dispose();
       throw new Error(`nats-server did not start with ${options.config}: ${said}`);
     }

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { findNatsServer } from "../../shared/transport/nats/server/find-nats-server.ts";
-import { spawnNatsServer } from "../../shared/transport/nats/server/spawn-nats-server.ts";
+import { spawnNatsServer, type SpawnedNatsServer } from "../../shared/transport/nats/server/spawn-nats-server.ts";
+import { watchForDeath } from "./server-death.ts";
 
 /** Both ends of what the transport is tested on. */
 export const NATS_SERVER_VERSIONS = ["2.9.10", "newest"] as const;
@@ -25,7 +26,11 @@ export interface NatsServer extends AsyncDisposable {
   resume(): void;
 }
 
-/** @param options.config further lines of its configuration */
+/**
+ * When it ends otherwise than by the methods here, so does this process.
+ *
+ * @param options.config further lines of its configuration
+ */
 export async function startNatsServer(
   version: NatsServerVersion,
   options: {
@@ -39,10 +44,17 @@ export async function startNatsServer(
   const storeDir = options.storeDir ?? (await mkdtemp(join(tmpdir(), "tiding-nats-")));
   const { config = "", maxFileStoreBytes } = options;
   const given = { binary, storeDir, config, ...(maxFileStoreBytes === undefined ? {} : { maxFileStoreBytes }) };
-  let server = await spawnNatsServer({ ...given, port: options.port ?? -1 });
+  let expectEnd: () => void;
+  const begin = async (port: number): Promise<SpawnedNatsServer> => {
+    const begun = await spawnNatsServer({ ...given, port });
+    expectEnd = watchForDeath({ ...begun, name: `nats-server ${begun.version}` });
+    return begun;
+  };
+  let server = await begin(options.port ?? -1);
   const { url } = server;
   const port = Number(new URL(url).port);
   const stop = async (): Promise<void> => {
+    expectEnd();
     server.kill("SIGCONT");
     await server.stop();
   };
@@ -55,12 +67,13 @@ export async function startNatsServer(
     storeDir,
     stop,
     async kill9() {
+      expectEnd();
       server.kill("SIGKILL");
       await server.stop();
     },
     async restart() {
       await stop();
-      server = await spawnNatsServer({ ...given, port });
+      server = await begin(port);
     },
     pause: () => server.kill("SIGSTOP"),
     resume: () => server.kill("SIGCONT"),

@@ -3,7 +3,7 @@
  * acknowledged append survives the server's death; the server's machine must be told to sync (`sync_interval: always`)
  * for it to survive a power loss, and what a rollback takes is noticed by positions.
  */
-import type { JetStreamClient, JetStreamManager, StoredMsg } from "@nats-io/jetstream";
+import type { JetStreamClient, JetStreamManager, MsgRequest, StoredMsg } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { TransportError, type CommitLog, type JobKey, type LogEntry, type Position } from "../transport.ts";
 import { contentName, readPosition, streamName, toPosition } from "./log-position.ts";
@@ -12,6 +12,7 @@ import { API_CODE, apiCode, assertFits, assertOpen } from "./nats-errors.ts";
 import { shardOf, type NatsNames } from "./nats-names.ts";
 import { Hints, readLog, type LogSource } from "./read-log.ts";
 import { MAX_MESSAGE_BYTES } from "./streams.ts";
+import { WholeStreams } from "./whole-streams.ts";
 
 export interface NatsLogOptions {
   readonly control: NatsConnection;
@@ -26,21 +27,19 @@ export interface NatsLogOptions {
 export class NatsLog implements CommitLog {
   readonly #options: NatsLogOptions;
   readonly #calls: NatsCalls;
+  readonly #streams: WholeStreams;
   #stream: string;
 
   constructor(options: NatsLogOptions) {
     this.#options = options;
     this.#calls = options.calls;
+    this.#streams = new WholeStreams(options.manager, options.calls.health);
     this.#stream = streamName(options.names.log, options.created);
   }
 
   async tail(job: JobKey, shard: number): Promise<LogEntry | null> {
-    const { manager, names } = this.#options;
-    const subject = names.subject("log", job, shard);
-    // By the leader: a direct get of a replica may be behind.
-    const message = await this.#calls.repeat("Reading the log", () =>
-      manager.streams.getMessage(names.log, { last_by_subj: subject }),
-    );
+    const subject = this.#options.names.subject("log", job, shard);
+    const message = await this.#messageBy({ last_by_subj: subject });
     return message === null ? null : this.#entryOf(job, message);
   }
 
@@ -98,9 +97,7 @@ export class NatsLog implements CommitLog {
     this.#stream = streamName(names.log, info.created);
     const sequence = this.#sequenceOf(position);
     if (sequence === null || sequence > info.state.last_seq) return false;
-    const message = await this.#calls.repeat("Reading the log", () =>
-      manager.streams.getMessage(names.log, { seq: sequence }),
-    );
+    const message = await this.#messageBy({ seq: sequence });
     return message === null || this.#entryOf(job, message).position === position;
   }
 
@@ -114,6 +111,14 @@ export class NatsLog implements CommitLog {
 
   async drop(job: JobKey): Promise<void> {
     await this.#purge({ filter: this.#options.names.subject("log", job) });
+  }
+
+  /** By the leader: a direct get of a replica may be behind. */
+  async #messageBy(query: MsgRequest): Promise<StoredMsg | null> {
+    const { manager, names } = this.#options;
+    return await this.#calls.repeat("Reading the log", () =>
+      this.#streams.ask(names.log, () => manager.streams.getMessage(names.log, query)),
+    );
   }
 
   async #purge(what: { readonly filter: string; readonly keep?: number }): Promise<void> {

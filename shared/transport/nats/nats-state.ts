@@ -22,6 +22,7 @@ import { NatsCalls } from "./nats-calls.ts";
 import { API_CODE, asTransportError, assertOpen } from "./nats-errors.ts";
 import { NatsHealth } from "./nats-health.ts";
 import { decodeLease, encodeLease, NatsLease } from "./nats-lease.ts";
+import { WholeStreams } from "./whole-streams.ts";
 
 /** Keys that begin so are the leases', and hidden from `watch`. */
 const LEASE = "lease/";
@@ -51,6 +52,7 @@ export class NatsState implements StateStore {
   readonly #manager: JetStreamManager;
   readonly #health: NatsHealth;
   readonly #calls: NatsCalls;
+  readonly #streams: WholeStreams;
   /** No calls from outside any more; the leases are still given back. */
   readonly #closer = new AbortController();
   readonly #ended = new AbortController();
@@ -79,6 +81,7 @@ export class NatsState implements StateStore {
     this.#name = name;
     this.#manager = manager;
     this.#health = new NatsHealth([connection]);
+    this.#streams = new WholeStreams(manager, this.#health);
     setMaxListeners(0, this.#closer.signal, this.#ended.signal);
     this.#calls = new NatsCalls({
       closing: this.#ended.signal,
@@ -214,7 +217,7 @@ export class NatsState implements StateStore {
   }
 
   async #get(key: string): Promise<VersionedState | null> {
-    const entry = await this.#bucket.get(key);
+    const entry = await this.#streams.ask(`KV_${this.#name}`, () => this.#bucket.get(key));
     return entry === null || entry.operation !== "PUT" ? null : versioned(entry);
   }
 

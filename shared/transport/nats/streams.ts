@@ -17,6 +17,7 @@ import type { NatsLinks } from "./connect.ts";
 import { API_CODE, apiCode, asTransportError, ignoreCode } from "./nats-errors.ts";
 import type { NatsNames } from "./nats-names.ts";
 import { isAtLeast } from "./server/nats-server-version.ts";
+import { assertWhole } from "./whole-streams.ts";
 
 /** Most bytes of a task's or log entry's body; records are a few KiB. */
 export const MAX_MESSAGE_BYTES = 192 * 1024;
@@ -79,7 +80,7 @@ export async function ensureStreams(
   await ensure(results, budget(resultsBudgetBytes));
   const inputs = { name: names.inputs, subjects: [names.all("input")], first: { max_bytes: INPUTS_BUDGET_BYTES } };
   await ensure(inputs, budget(inputsBudgetBytes));
-  // Workers wait for the log. A server (2.9.10) may die of a question about a bucket that it is just making.
+  // Others look for the log first: whoever sees it finds all the rest.
   await options.beforeLog();
   // Apart from the results: a compare-and-swap loads the stream's last block, which must be small.
   return await ensure({ name: names.log, subjects: [names.all("log")], max_msg_size: MAX_WHOLE_MESSAGE_BYTES });
@@ -98,8 +99,8 @@ export async function ensureBucketCopies(links: NatsLinks, bucket: string, repli
 }
 
 /**
- * For those who may not create streams: waits for them up to `waitMs`, and says once what for. Gives the log's stream.
- * Throws BROKER_UNFIT.
+ * For those who may not create streams: waits for the log and the bucket up to `waitMs`, and says once what for. Gives the
+ * log's stream. Throws BROKER_UNFIT.
  */
 export async function findStreams(
   links: NatsLinks,
@@ -112,30 +113,36 @@ export async function findStreams(
 ): Promise<StreamInfo> {
   const manager = await managerOf(links);
   const deadline = performance.now() + options.waitMs;
-  const place = placeOf(links, names.log);
   const told = new Set<string>();
-  for (;;) {
-    try {
-      return await manager.streams.info(names.log);
-    } catch (error) {
-      const failure = asTransportError(error, `The stream ${names.log}`);
-      if (!isPassing(failure)) throw failure;
-      if (performance.now() > deadline) {
-        throw new TidingError("BROKER_UNFIT", "No coordinator has set this broker up yet.", {
-          place,
-          mend: "Start the coordinator first, and give both the same namespace.",
-          cause: error,
-        });
+  const find = async (stream: string): Promise<StreamInfo> => {
+    const place = placeOf(links, stream);
+    for (;;) {
+      try {
+        return assertWhole(await manager.streams.info(stream));
+      } catch (error) {
+        const failure = asTransportError(error, `The stream ${stream}`);
+        if (!isPassing(failure)) throw failure;
+        if (performance.now() > deadline) {
+          throw new TidingError("BROKER_UNFIT", "No coordinator has set this broker up yet.", {
+            place,
+            mend: "Start the coordinator first, and give both the same namespace.",
+            cause: error,
+          });
+        }
+        const waitingFor =
+          apiCode(error) === API_CODE.streamNotFound
+            ? `No coordinator has set this broker up yet (${place}). Waiting for one, of the same namespace.`
+            : `${failure.message} (${place}). Waiting for it.`;
+        if (!told.has(waitingFor)) options.onWait?.(waitingFor);
+        told.add(waitingFor);
       }
-      const waitingFor =
-        apiCode(error) === API_CODE.streamNotFound
-          ? `No coordinator has set this broker up yet (${place}). Waiting for one, of the same namespace.`
-          : `${failure.message} (${place}). Waiting for it.`;
-      if (!told.has(waitingFor)) options.onWait?.(waitingFor);
-      told.add(waitingFor);
+      await delay(LOOK_AGAIN_MS, undefined, { signal: options.signal });
     }
-    await delay(LOOK_AGAIN_MS, undefined, { signal: options.signal });
-  }
+  };
+  const log = await find(names.log);
+  // Made before the log; but a broker may lose it alone.
+  await find(`KV_${names.state}`);
+  return log;
 }
 
 /** What a stream must have, but for `first`: what it has until somebody wants it otherwise. */
@@ -161,7 +168,8 @@ async function ensureStream(
   { first, ...own }: OwnConfig,
   settings: Settings,
 ): Promise<StreamInfo> {
-  const found = await addOrFind(manager, { ...COMMON, num_replicas: 1, ...own, ...first, ...settings });
+  // Of another coordinator, it may still be half made.
+  const found = assertWhole(await addOrFind(manager, { ...COMMON, num_replicas: 1, ...own, ...first, ...settings }));
   const { max_bytes } = settings;
   const budget = max_bytes === undefined ? {} : { max_bytes: Math.max(max_bytes, found.state.bytes) };
   const config = { ...COMMON, ...own, ...settings, ...budget };

@@ -43,6 +43,10 @@ export interface SpawnedNatsServer extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
   readonly version: string;
+  /** What it and its crashes say, over all starts on the store. */
+  readonly logFile: string;
+  /** Resolves with how it ended, whoever ended it: "code 1" or "SIGKILL". */
+  readonly ended: Promise<string>;
   /** Does nothing once it has ended. */
   kill(signal: NodeJS.Signals): void;
   /** Lets the server write what it holds and end; resolves when it has ended. */
@@ -78,10 +82,11 @@ export async function spawnNatsServer(options: SpawnNatsServerOptions): Promise<
 
   // Its own process group: a Ctrl-C in the terminal is ours to answer, while the server still serves us.
   // What it says before it reads its configuration, or as it crashes, belongs to its log too.
-  const log = await open(join(storeDir, LOG), "a");
+  const logFile = join(storeDir, LOG);
+  const log = await open(logFile, "a");
   const child = spawn(binary, ["--config", config], { detached: true, stdio: ["ignore", "ignore", log.fd] });
   child.unref();
-  const ended = new Promise<unknown>((tell) => child.once("exit", tell));
+  const ended = new Promise<string>((tell) => child.once("exit", () => tell(endOf(child))));
   try {
     await once(child, "spawn");
   } finally {
@@ -99,11 +104,12 @@ export async function spawnNatsServer(options: SpawnNatsServerOptions): Promise<
   };
   try {
     const url = await untilReady(child, join(storeDir, `${basename(binary)}_${pid}.ports`), signal);
-    return { url, pid, version, kill: (name) => void child.kill(name), stop, [Symbol.asyncDispose]: stop };
+    const kill = (name: NodeJS.Signals): void => void child.kill(name);
+    return { url, pid, version, logFile, ended, kill, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
     signal?.throwIfAborted();
-    const said = await readFile(join(storeDir, LOG), "utf8");
+    const said = await readFile(logFile, "utf8");
     throw new TidingError(
       "BROKER_FAILED",
       `nats-server ${version} did not start: ${messageOf(error)}\n${said.split("\n").slice(-12).join("\n")}`.trim(),
@@ -138,14 +144,16 @@ async function untilReady(child: ChildProcess, portsFile: string, signal: AbortS
   const deadline = performance.now() + READY_WITHIN_MS;
   while (performance.now() < deadline) {
     signal?.throwIfAborted();
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Error(`it ended with ${child.signalCode ?? `code ${child.exitCode}`}.`);
-    }
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended with ${endOf(child)}.`);
     const url = firstUrl(await readFile(portsFile, "utf8").catch(() => ""));
     if (url !== null) return url;
     await delay(POLL_MS);
   }
   throw new Error(`it took no connections within ${READY_WITHIN_MS / 1000} seconds.`);
+}
+
+function endOf({ signalCode, exitCode }: ChildProcess): string {
+  return signalCode ?? `code ${exitCode}`;
 }
 
 function systemCode(error: unknown): string {
