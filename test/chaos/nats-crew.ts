@@ -58,6 +58,8 @@ export class NatsCrew {
   /** When processes died and slept, by their numbers. */
   readonly deaths = new Map<number, number>();
   readonly sleeps = new Map<number, Span[]>();
+  /** Coordinators that meet a full disk. */
+  readonly limited = new Set<number>();
   readonly #options: NatsCrewOptions;
   readonly #over = new AbortController();
   readonly #kept: Promise<void>[] = [];
@@ -111,13 +113,15 @@ export class NatsCrew {
       };
       const limit = this.#fileLimit();
       const child = startJobProcess(order, limit);
+      const isLimited = limit.length > 0;
+      if (isLimited) this.limited.add(child.pid);
       this.#coordinator = child;
       const replaced = new Promise<void>((resolve) => (this.#replaceCoordinator = resolve));
       await Promise.race([child.ended, replaced]);
       if (child.isAsleep) continue;
       await this.#noteCoordinatorEnd(await child.ended, {
         crash: child.wasKilled ? null : crash,
-        isLimited: limit.length > 0,
+        isLimited,
       });
       if (this.#hasFinished) return;
       await this.#rest(1_000);

@@ -110,6 +110,7 @@ export class NatsFaults {
     if (end === null)
       return diary.violate(`a coordinator did not end when it woke: ${(await child.ended).stderr.slice(0, 800)}`);
     const code = end.result?.error?.code ?? end.result?.report?.error?.code;
+    if (code === "DISK_FULL" && crew.limited.has(child.pid)) return diary.count("fullDisks");
     if (end.signal === null && code !== "OWNERSHIP_LOST")
       diary.violate(`a coordinator that slept and woke ended with ${code}: ${JSON.stringify(end).slice(0, 600)}`);
   }

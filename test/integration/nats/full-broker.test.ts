@@ -15,7 +15,7 @@ import { BUDGETS, NatsWorld } from "../../support/nats-world.ts";
 
 const ROWS = 600;
 const SETTINGS = { leaseMs: 3_000, reconcileMs: 200, patienceMs: 300 };
-const SLOW = { latency: { distribution: "fixed", medianMs: 20 } } as const;
+const SLOW = { latency: { distribution: "fixed", medianMs: 50 } } as const;
 const SERVER = { maxFileStoreBytes: 96 * 1024 * 1024 };
 
 /** A job over a broker as `tiding run` runs it, or over a transport whose leases are short; and what it says. */
@@ -63,7 +63,7 @@ for (const version of NATS_SERVER_VERSIONS) {
     await using world = await JobWorld.open(ROWS, SLOW);
     await using nats = await NatsWorld.open(version, SERVER);
     const broker = { address: nats.server.url, streams: BUDGETS };
-    await using filler = await openFiller(nats.server.url);
+    await using filler = await openFiller(nats.server.url, SERVER.maxFileStoreBytes);
     const job = runOver(world, broker, { works: true });
     await untilAnswers(world, 100);
     await filler.fill();
@@ -87,7 +87,7 @@ for (const version of NATS_SERVER_VERSIONS) {
 void test("a run whose workers are all elsewhere says that the store is full, though it has nothing to store itself", async () => {
   await using world = await JobWorld.open(200, { latency: { distribution: "fixed", medianMs: 400 } });
   await using nats = await NatsWorld.open("newest", SERVER);
-  await using filler = await openFiller(nats.server.url);
+  await using filler = await openFiller(nats.server.url, SERVER.maxFileStoreBytes);
   const job = runOver(world, await nats.connect(), { works: false });
   await nats.work();
   // All has been handed out by then.
@@ -126,7 +126,7 @@ void test("a run that is asked to leave while the broker is full leaves, and the
   await using world = await JobWorld.open(ROWS, SLOW);
   await using nats = await NatsWorld.open("newest", SERVER);
   const broker = await nats.connect();
-  await using filler = await openFiller(nats.server.url);
+  await using filler = await openFiller(nats.server.url, SERVER.maxFileStoreBytes);
   const drain = new AbortController();
   const first = runOver(world, broker, { works: true, drain: drain.signal });
   await untilAnswers(world, 100);
@@ -151,12 +151,12 @@ void test("a run that is asked to leave while the broker is full leaves, and the
 
 void test("a fleet waits for a full broker, and its clients are told at once", async () => {
   await using fleet = await FleetWorld.open(ROWS, { workers: 0, version: "newest", server: SERVER });
+  await using filler = await openFiller(fleet.nats.server.url, SERVER.maxFileStoreBytes);
   const said: string[] = [];
   await fleet.nats.work({ onNotice: (notice) => said.push(notice) });
   const coordinator = fleet.coordinate({ broker: { address: fleet.nats.server.url, streams: BUDGETS } });
   const id = await fleet.submit("answers");
   await fleet.untilRequests(100);
-  await using filler = await openFiller(fleet.nats.server.url);
   await filler.fill();
   await untilSaid(coordinator.notices, /store is full.*the server's store\) Raise max_file_store/);
   const refused = await fleet.tiding("submit", await fleet.spec("more"), "--json");
