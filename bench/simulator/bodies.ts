@@ -43,7 +43,7 @@ export function errorJson({ error, type }: ErrorBody): string {
 
 /** How an error ends a stream that has status 200: one event, and for chat the end mark after it. */
 export function errorEvents(call: GenerationCall, error: ErrorBody): string {
-  if (call.route !== "chat") return `data: ${errorJson(error)}\n\n`;
+  if (call.route !== "chat" && call.route !== "completions") return `data: ${errorJson(error)}\n\n`;
   // 422 whatever the cause: TGI has it hard-coded.
   return `data: {"error":{"message":${JSON.stringify(error.error)},"http_status_code":422}}\n\n${DONE}`;
 }
@@ -57,30 +57,67 @@ export function answerJson(call: GenerationCall, answer: Answer, modelJson: stri
       `"finish_reason":"${answer.cut ? "length" : "stop"}"}],"usage":${usageJson(call, answer)}}`
     );
   }
+  if (call.route === "completions") {
+    return (
+      `{"object":"text_completion","id":"","created":${now()},"model":${modelJson},${FINGERPRINT},"choices":[{"index":0,` +
+      `"text":"${answer.text}","logprobs":null,"finish_reason":"${answer.cut ? "length" : "stop"}"}],` +
+      `"usage":${usageJson(call, answer)}}`
+    );
+  }
   const details = call.details ? `,"details":${detailsJson(call, answer)}` : "";
   const body = `{"generated_text":${generatedText(call, answer)}${details}}`;
   return call.route === "compat" ? `[${body}]` : body;
 }
 
-/** The events of a streamed answer, one a token, each with its blank line; the last ones carry the end. */
-export function answerEvents(call: GenerationCall, answer: Answer, modelJson: string): string[] {
-  const tokens = tokensOf(answer);
-  if (call.route !== "chat") {
-    return tokens.map((token, index) => {
-      const end = index < tokens.length - 1 ? `null,"details":null` : generateEnd(call, answer);
-      return `data: {"index":${index + 1},"token":${token.json},"generated_text":${end}}\n\n`;
-    });
+/** The events of a streamed answer, each with its blank line, made when asked for: a batch sends one a step. */
+export interface AnswerEvents {
+  /** Events that carry a token each. */
+  readonly tokens: number;
+  /** The event of a token, from 0; the last one carries the end. */
+  readonly token: (index: number) => string;
+  /** What follows the last token: usage where asked for, and the end mark. Empty for TGI's own routes. */
+  readonly tail: readonly string[];
+}
+
+export function answerEventsOf(call: GenerationCall, answer: Answer, modelJson: string): AnswerEvents {
+  const words = answer.text.split(" ");
+  const tokens = answer.cut ? words.length : words.length + 1;
+  const tokenAt = (index: number): AnswerToken =>
+    tokenOf(index === words.length ? END_OF_SEQUENCE : index === 0 ? words[0]! : ` ${words[index]!}`);
+  if (call.route === "chat") {
+    const head = `data: {"object":"chat.completion.chunk","id":"","created":${now()},"model":${modelJson},${FINGERPRINT},"choices":[`;
+    const token = (index: number): string => {
+      const { special, text } = tokenAt(index);
+      const finish = index < tokens - 1 ? "null" : answer.cut ? `"length"` : `"stop"`;
+      const delta = `{"role":"assistant","content":"${special ? "" : text}"}`;
+      return `${head}{"index":0,"delta":${delta},"logprobs":null,"finish_reason":${finish}}],"usage":null}\n\n`;
+    };
+    const usage = call.includeUsage ? [`${head}],"usage":${usageJson(call, answer)}}\n\n`] : [];
+    return { tokens, token, tail: [...usage, DONE] };
   }
-  const head = `data: {"object":"chat.completion.chunk","id":"","created":${now()},"model":${modelJson},${FINGERPRINT},"choices":[`;
-  const events = tokens.map((token, index) => {
-    const finish = index < tokens.length - 1 ? "null" : answer.cut ? `"length"` : `"stop"`;
-    const content = token.special ? "" : token.text;
-    const delta = `{"role":"assistant","content":"${content}"}`;
-    return `${head}{"index":0,"delta":${delta},"logprobs":null,"finish_reason":${finish}}],"usage":null}\n\n`;
-  });
-  if (call.includeUsage) events.push(`${head}],"usage":${usageJson(call, answer)}}\n\n`);
-  events.push(DONE);
-  return events;
+  if (call.route === "completions") {
+    const head = `data: {"object":"text_completion","id":"","created":${now()},"model":${modelJson},${FINGERPRINT},"choices":[`;
+    const token = (index: number): string => {
+      const { special, text } = tokenAt(index);
+      // The last one names the reason as TGI's own routes do, and carries usage whether asked for or not.
+      const last = index === tokens - 1;
+      const end = last ? `],"usage":${usageJson(call, answer)}` : "]";
+      const reason = last ? finishReason(answer) : "";
+      return `${head}{"index":0,"text":"${special ? "" : text}","logprobs":null,"finish_reason":"${reason}"}${end}}\n\n`;
+    };
+    return { tokens, token, tail: [DONE] };
+  }
+  const token = (index: number): string => {
+    const end = index < tokens - 1 ? `null,"details":null` : generateEnd(call, answer);
+    return `data: {"index":${index + 1},"token":${tokenAt(index).json},"generated_text":${end}}\n\n`;
+  };
+  return { tokens, token, tail: [] };
+}
+
+/** The events of a streamed answer, one a token; the last ones carry the end. */
+export function answerEvents(call: GenerationCall, answer: Answer, modelJson: string): string[] {
+  const { tokens, token, tail } = answerEventsOf(call, answer, modelJson);
+  return [...Array.from({ length: tokens }, (_, index) => token(index)), ...tail];
 }
 
 /** The body of `/info`; no revision of a model and no container image exist here. */

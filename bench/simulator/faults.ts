@@ -15,8 +15,11 @@
  *   html-200            status 200 with a proxy's HTML page
  *   slow-first-byte     the right answer, `faultDelayMs` late
  *   hang                nothing comes, ever; in a stream nothing after the first event
+ *   batch-failure       halfway, with `generation`: status 424, or an error event; with it whatever else its batch ran
+ *   latency-spike       the right answer with a pause of `faultDelayMs` after its first token, for its whole batch
+ *   odd-chunks          the right answer in writes that end in the midst of events and hold parts of several
  *
- * 429, 503, 422 and html-200 come at once, the others when the answer is due.
+ * 429, 503, 422 and html-200 come at once, the others when the answer is due; in a batch, when its place gives the token.
  */
 
 import { draw } from "./hash.ts";
@@ -37,6 +40,9 @@ export const FAULT_KINDS = [
   "html-200",
   "slow-first-byte",
   "hang",
+  "batch-failure",
+  "latency-spike",
+  "odd-chunks",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

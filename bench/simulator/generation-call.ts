@@ -9,7 +9,7 @@
 import { countTokens, promptOf } from "./answer.ts";
 import type { PromptMessage } from "./answer.ts";
 
-export type Route = "chat" | "generate" | "compat" | "images";
+export type Route = "chat" | "completions" | "generate" | "compat" | "images";
 
 /** `bytes`; `text`: base64 as a JSON text; `list`: base64 in OpenAI's `data`. */
 export type ImageForm = "bytes" | "text" | "list";
@@ -115,6 +115,40 @@ export function readChatCall(body: unknown, limits: CallLimits): GenerationCall 
     fullText: false,
     includeUsage:
       fields["stream_options"] != null && flag(objectOf(fields["stream_options"], "StreamOptions"), "include_usage"),
+    image: null,
+    invalid: refusedParameter(sampling, numbers) ?? refusedLength(prompt, numbers, limits),
+  };
+}
+
+/**
+ * Reads the parsed body of `/v1/completions`. Throws `BodyMisfit`. TGI takes several prompts, here it is one. For a plain
+ * answer TGI computes the prompt's log probabilities, and so leaves the prefix cache alone: `prefill` says so.
+ */
+export function readCompletionsCall(body: unknown, limits: CallLimits): GenerationCall {
+  const fields = objectOf(body, "CompletionRequest");
+  const given = fields["prompt"];
+  if (given === undefined) throw new BodyMisfit("missing field `prompt`");
+  const prompts: readonly unknown[] = Array.isArray(given) ? given : [given];
+  const [prompt] = prompts;
+  if (prompts.length !== 1 || typeof prompt !== "string") throw new BodyMisfit("prompt: only one text is simulated");
+  const stream = flag(fields, "stream");
+  const numbers = {
+    maxTokens: whole(fields, "max_tokens"),
+    stop: list(fields, "stop"),
+    promptTokens: countTokens(prompt),
+  };
+  const sampling = fields["temperature"] === 0 ? { ...fields, temperature: null } : fields;
+  return {
+    route: "completions",
+    prompt,
+    promptTokens: numbers.promptTokens,
+    stream,
+    maxTokens: numbers.maxTokens,
+    seed: whole(fields, "seed"),
+    details: false,
+    prefill: !stream,
+    fullText: false,
+    includeUsage: false,
     image: null,
     invalid: refusedParameter(sampling, numbers) ?? refusedLength(prompt, numbers, limits),
   };

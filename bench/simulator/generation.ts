@@ -2,7 +2,12 @@
 
 import { performance } from "node:perf_hooks";
 import type { ServerResponse } from "node:http";
+import type { Lateness } from "../lateness.ts";
 import { answerForHash } from "./answer.ts";
+import type { Answer } from "./answer.ts";
+import { answerTokensFor } from "./answer-length.ts";
+import { BatchServing } from "./batch-serving.ts";
+import type { BatchGauges } from "./batching/scheduler.ts";
 import { invalid, OVERLOADED } from "./bodies.ts";
 import { drawFault, IMMEDIATE } from "./faults.ts";
 import type { FaultKind } from "./faults.ts";
@@ -11,10 +16,14 @@ import { hashText, hexOf, keyOf } from "./hash.ts";
 import type { TextHash } from "./hash.ts";
 import { latencyMs } from "./latency.ts";
 import type { SimulatorOptions } from "./options.ts";
-import { openStream, sendAnswer, sendError, sendFault } from "./reply.ts";
-import type { ReplyParts } from "./reply.ts";
+import type { Readiness } from "./readiness.ts";
+import { Replicas } from "./replicas.ts";
+import { isWrong, openStream, sendAnswer, sendError, sendFault } from "./reply.ts";
+import type { ReplyParts, WrongAnswer } from "./reply.ts";
 import type { RequestLog } from "./request-log.ts";
 import { ServerMetrics } from "./server-metrics.ts";
+import { cutOddly } from "./odd-chunks.ts";
+import type { Turn } from "./turn.ts";
 
 export interface GenerationStats {
   /** Requests to the generation routes, the refused ones included. */
@@ -27,22 +36,10 @@ export interface GenerationStats {
   readonly maxInFlight: number;
   /** Ended requests: the outcomes of the log, and `rejected` for those that never became a call (400, 401, 413, 415, 422). */
   readonly byOutcome: Readonly<Record<string, number>>;
-}
-
-/** One request that was let in. */
-interface Turn {
-  readonly call: GenerationCall;
-  readonly response: ServerResponse;
-  readonly hash: TextHash;
-  readonly nth: number;
-  readonly startMs: number;
-  readonly inFlight: number;
-  /** What is logged when the client leaves before the answer. */
-  outcomeWhenDropped: "dropped" | "hang";
-  timer: NodeJS.Timeout | null;
-  /** The status that went out already, 0 for none. */
-  status: number;
-  ended: boolean;
+  /** Of all replicas together, where requests run in batches. */
+  readonly batch?: BatchGauges;
+  /** From when a step was due to end until its last token was handed out, since the last `resetLateness`. */
+  readonly lateness?: Lateness;
 }
 
 export class Generation {
@@ -51,6 +48,9 @@ export class Generation {
   readonly #metrics: ServerMetrics;
   readonly #modelJson: string;
   readonly #hasFaults: boolean;
+  readonly #readiness: Readiness;
+  readonly #replicas: Replicas | null;
+  readonly #serving: BatchServing | null;
   readonly #timesSeen = new Map<number, number>();
   readonly #byOutcome = new Map<string, number>();
   #requests = 0;
@@ -59,12 +59,27 @@ export class Generation {
   #maxInFlight = 0;
   #whenIdle: (() => void) | null = null;
 
-  constructor(options: SimulatorOptions, log: RequestLog | null) {
+  /** Throws `USAGE` for options of the batch that do not fit. */
+  constructor(options: SimulatorOptions, { log, readiness }: { log: RequestLog | null; readiness: Readiness }) {
     this.#options = options;
     this.#log = log;
+    this.#readiness = readiness;
     this.#metrics = new ServerMetrics(options);
     this.#modelJson = JSON.stringify(options.model);
     this.#hasFaults = Object.keys(options.faults).length > 0;
+    this.#replicas = Replicas.open(options, {
+      stepped: (step, seconds) => this.#metrics.countStep(step, seconds),
+      failed: (kind) => this.#metrics.countFailedStep(kind),
+    });
+    this.#serving =
+      this.#replicas === null
+        ? null
+        : new BatchServing(options, this.#replicas, {
+            sendAnswer: (turn, answer) => sendAnswer(this.#partsOf(turn, answer)),
+            sendFault: (turn, fault) => this.#sendFault(turn, fault),
+            succeeded: (turn, answer, outcome) => this.#succeed(turn, this.#partsOf(turn, answer), outcome),
+            failed: (turn, status, outcome) => this.#fail(turn, status, outcome),
+          });
   }
 
   stats(): GenerationStats {
@@ -75,11 +90,21 @@ export class Generation {
       inFlight: this.#inFlight,
       maxInFlight: this.#maxInFlight,
       byOutcome: Object.fromEntries(this.#byOutcome),
+      ...(this.#replicas === null ? {} : { batch: this.#replicas.gauges(), lateness: this.#replicas.lateness() }),
     };
   }
 
   renderMetrics(): string {
-    return this.#metrics.render(this.#inFlight);
+    return this.#metrics.render(this.#inFlight, this.#replicas?.gauges() ?? null);
+  }
+
+  resetLateness(): void {
+    this.#replicas?.resetLateness();
+  }
+
+  /** Stops the batches: what they had is never answered. */
+  close(): void {
+    this.#replicas?.close();
   }
 
   /** Resolves when nothing is in flight. Cut the connections first: a hanging request ends by that alone. */
@@ -110,20 +135,26 @@ export class Generation {
     if (fault === "hang") return this.#hang(turn);
     if (fault !== null && IMMEDIATE.has(fault)) return this.#conclude(turn, fault);
 
-    const latency =
-      latencyMs(hash, this.#options.latency) + (fault === "slow-first-byte" ? this.#options.faultDelayMs : 0);
-    if (latency === 0) return this.#conclude(turn, fault);
-    const writes = call.stream && fault === null ? this.#options.streamWrites : 1;
+    if (this.#serving !== null) {
+      this.#endWhenClientLeaves(turn);
+      return this.#serving.serve(turn, this.#answerOf(turn), fault);
+    }
+    const late = fault === "slow-first-byte" || (fault === "latency-spike" && !call.stream);
+    const latency = latencyMs(hash, this.#options.latency) + (late ? this.#options.faultDelayMs : 0);
+    const odd = fault === "odd-chunks" || fault === "latency-spike";
+    if (latency === 0 && !odd) return this.#conclude(turn, fault);
     this.#endWhenClientLeaves(turn);
-    turn.timer = setTimeout(() => {
+    if (odd) return this.#answerOddly(turn, fault, latency);
+    const writes = call.stream && fault === null ? this.#options.streamWrites : 1;
+    this.#after(turn, latency / writes, () => {
       if (writes > 1) this.#streamSlowly(turn, latency / writes);
       else this.#conclude(turn, fault);
-    }, latency / writes);
+    });
   }
 
   /** Null when too many are in flight: the refusal is sent already. */
   #admit(call: GenerationCall, response: ServerResponse, hash: TextHash): Turn | null {
-    const limit = this.#options.maxConcurrentRequests;
+    const limit = this.#options.maxConcurrentRequests * this.#options.replicas;
     const key = keyOf(hash);
     const seen = this.#timesSeen.get(key) ?? 0;
     const full = limit > 0 && this.#inFlight >= limit;
@@ -131,6 +162,7 @@ export class Generation {
       this.#timesSeen.set(key, seen + 1);
       this.#inFlight++;
       this.#maxInFlight = Math.max(this.#maxInFlight, this.#inFlight);
+      this.#readiness.busy();
     }
     const turn: Turn = {
       call,
@@ -140,7 +172,8 @@ export class Generation {
       startMs: performance.now(),
       inFlight: this.#inFlight,
       outcomeWhenDropped: "dropped",
-      timer: null,
+      stop: null,
+      queuedMs: 0,
       status: 0,
       ended: false,
     };
@@ -168,58 +201,102 @@ export class Generation {
   }
 
   #conclude(turn: Turn, fault: FaultKind | null): void {
+    if (fault !== null && isWrong(fault)) return this.#sendFault(turn, fault);
+    this.#give(turn, fault ?? "ok");
+  }
+
+  /** The right answer, at once. */
+  #give(turn: Turn, outcome: string): void {
     const parts = this.#partsOf(turn);
-    if (fault !== null && fault !== "slow-first-byte") {
-      this.#metrics.countFailure(fault === "422" ? "validation" : fault === "429" ? "overloaded" : "incomplete");
-      return this.#end(turn, sendFault(parts, fault, this.#options.retryAfterSeconds), fault);
-    }
     if (turn.call.stream) turn.response.end(openStream(parts).join(""));
     else sendAnswer(parts);
-    this.#succeed(turn, parts, fault ?? "ok");
+    this.#succeed(turn, parts, outcome);
+  }
+
+  #sendFault(turn: Turn, fault: WrongAnswer): void {
+    this.#fail(turn, sendFault(this.#partsOf(turn), fault, this.#options.retryAfterSeconds), fault);
   }
 
   /** Spreads the events over `streamWrites` writes, the first one now. */
   #streamSlowly(turn: Turn, pauseMs: number): void {
-    const parts = this.#partsOf(turn);
-    const events = openStream(parts);
-    turn.status = 200;
+    const events = openStream(this.#partsOf(turn));
     const size = Math.ceil(events.length / this.#options.streamWrites);
-    const next = (from: number): void => {
-      const some = events.slice(from, from + size).join("");
-      if (from + size < events.length) {
-        turn.response.write(some);
-        turn.timer = setTimeout(next, pauseMs, from + size);
-        return;
-      }
-      turn.response.end(some);
-      this.#succeed(turn, this.#partsOf(turn), "ok");
-    };
-    next(0);
+    const writes: string[] = [];
+    for (let from = 0; from < events.length; from += size) writes.push(events.slice(from, from + size).join(""));
+    this.#write(turn, writes, { pauseMs, outcome: "ok" });
   }
 
-  #partsOf({ call, response, hash, startMs }: Turn): ReplyParts {
-    const { answerChars, answerTokens, seedChangesAnswer, imageBytes } = this.#options;
-    const seed = seedChangesAnswer ? call.seed : null;
+  /** A right answer in a strange way; a plain one has none. */
+  #answerOddly(turn: Turn, fault: "odd-chunks" | "latency-spike", latency: number): void {
+    this.#after(turn, latency, () => {
+      if (!turn.call.stream) return this.#give(turn, fault);
+      const [first, ...rest] = openStream(this.#partsOf(turn));
+      const spike = fault === "latency-spike";
+      const writes = spike ? [first!, rest.join("")] : cutOddly(turn.hash, first + rest.join(""));
+      this.#write(turn, writes, { pauseMs: spike ? this.#options.faultDelayMs : 0, outcome: fault });
+    });
+  }
+
+  /** The first one now, each of the others in a turn of its own and after a pause. */
+  #write(turn: Turn, writes: readonly string[], how: { readonly pauseMs: number; readonly outcome: string }): void {
+    const [now, ...later] = writes;
+    turn.status = 200;
+    if (later.length === 0) {
+      turn.response.end(now);
+      return this.#succeed(turn, this.#partsOf(turn), how.outcome);
+    }
+    turn.response.write(now);
+    this.#after(turn, how.pauseMs, () => this.#write(turn, later, how));
+  }
+
+  #after(turn: Turn, delayMs: number, run: () => void): void {
+    const timer = setTimeout(run, delayMs);
+    turn.stop = () => clearTimeout(timer);
+  }
+
+  #answerOf({ call, hash }: Turn): Answer {
+    const { answerChars, answerTokens, answerLength, seedChangesAnswer } = this.#options;
+    return answerForHash(hash, {
+      answerChars,
+      answerTokens: answerLength === undefined ? answerTokens : answerTokensFor(hash, answerLength),
+      maxTokens: call.maxTokens,
+      seed: seedChangesAnswer ? call.seed : null,
+    });
+  }
+
+  #partsOf(turn: Turn, answer = this.#answerOf(turn)): ReplyParts {
+    const { call, response, startMs, queuedMs } = turn;
     return {
       call,
       response,
-      answer: answerForHash(hash, { answerChars, answerTokens, maxTokens: call.maxTokens, seed }),
+      answer,
       modelJson: this.#modelJson,
-      imageBytes,
+      imageBytes: this.#options.imageBytes,
       elapsedMs: performance.now() - startMs,
+      queuedMs,
     };
   }
 
   #succeed(turn: Turn, { answer, elapsedMs }: ReplyParts, outcome: string): void {
     this.#answers++;
-    this.#metrics.countSuccess(elapsedMs / 1000, { prompt: turn.call.promptTokens, generated: answer.tokens });
+    this.#metrics.countSuccess({
+      seconds: elapsedMs / 1_000,
+      queueSeconds: turn.queuedMs / 1_000,
+      promptTokens: turn.call.promptTokens,
+      generatedTokens: answer.tokens,
+    });
     this.#end(turn, 200, outcome);
+  }
+
+  #fail(turn: Turn, status: number, outcome: string): void {
+    this.#metrics.countFailure(FAILURES[outcome] ?? "incomplete");
+    this.#end(turn, status, outcome);
   }
 
   #endWhenClientLeaves(turn: Turn): void {
     turn.response.on("close", () => {
       if (turn.ended) return;
-      if (turn.timer !== null) clearTimeout(turn.timer);
+      turn.stop?.();
       this.#metrics.countFailure("dropped");
       this.#end(turn, turn.status, turn.outcomeWhenDropped);
     });
@@ -229,7 +306,9 @@ export class Generation {
     turn.ended = true;
     this.#inFlight--;
     this.#record(turn, status, outcome);
-    if (this.#inFlight === 0) this.#whenIdle?.();
+    if (this.#inFlight > 0) return;
+    this.#readiness.idle();
+    this.#whenIdle?.();
   }
 
   #record({ call, hash, nth, startMs, inFlight }: Turn, status: number, outcome: string): void {
@@ -245,6 +324,14 @@ export class Generation {
     this.#byOutcome.set(outcome, (this.#byOutcome.get(outcome) ?? 0) + 1);
   }
 }
+
+/** What TGI counts an outcome as, where it is not `incomplete`. */
+const FAILURES: Readonly<Record<string, "validation" | "overloaded" | "generation">> = {
+  "422": "validation",
+  "429": "overloaded",
+  "batch-failure": "generation",
+  generation: "generation",
+};
 
 function contains(prompt: string, parts: readonly string[]): boolean {
   return parts.some((part) => prompt.includes(part));

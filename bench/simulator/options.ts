@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { TidingError } from "../../shared/errors.ts";
+import { BatchOptions } from "./batching/batch-options.ts";
+import { PRESET_NAMES } from "./batching/preset-figures.ts";
 import { FAULT_KINDS } from "./faults.ts";
 
 const share = z.number().min(0).max(1);
@@ -29,6 +31,33 @@ const Faults = z
     error: "The rates of all faults together must be at most 1.",
   });
 
+// How many requests and which lengths are let in, the simulator's own options say.
+const Batching = BatchOptions.omit({ maxConcurrentRequests: true, maxTotalTokens: true })
+  .partial()
+  .extend({
+    preset: z.enum(PRESET_NAMES).optional().describe("Hardware whose figures hold where nothing else is given."),
+    timeScale: z
+      .number()
+      .positive()
+      .default(1)
+      .describe("How many times as long every step takes; 0.1 for a fast test."),
+  });
+
+const KnownTruth = z.strictObject({
+  fixedTtftMs: z.number().positive().describe("From a place in the batch to the first token, in milliseconds."),
+  stepMs: z.number().positive().describe("From each token to the next, in milliseconds."),
+  maxBatch: z.int().positive().describe("Requests that have a place at once; others wait for one."),
+});
+
+const AnswerLengthOptions = z
+  .strictObject({
+    meanTokens: z.number().positive().describe("Mean of the normal distribution."),
+    sigmaTokens: z.number().nonnegative().default(0).describe("Its standard deviation."),
+    minTokens: z.int().min(2).default(2).describe("Least tokens."),
+    maxTokens: z.int().min(2).default(1_000_000).describe("Most tokens."),
+  })
+  .refine(({ minTokens, maxTokens }) => minTokens <= maxTokens, { error: "minTokens must be at most maxTokens." });
+
 export const SimulatorOptions = z
   .strictObject({
     host: z.string().default("127.0.0.1").describe("Address to listen on."),
@@ -47,13 +76,22 @@ export const SimulatorOptions = z
     maxInputTokens: z.int().positive().default(32_768).describe("Most prompt tokens (words) before a 422."),
     maxTotalTokens: z.int().positive().default(65_536).describe("Most prompt and new tokens together before a 422."),
     apiKey: z.string().min(1).optional().describe("Key that generation requests must bring as a bearer token."),
-    latency: Latency.prefault({}).describe("How long answers take."),
+    latency: Latency.prefault({}).describe("How long answers take, where there is no batch."),
+    batching: Batching.optional().describe("Runs requests in batches as TGI does; every replica has its own."),
+    knownTruth: KnownTruth.optional().describe("Answers with fixed times and a fixed capacity, in place of batching."),
+    replicas: z.int().min(1).max(64).default(1).describe("Servers behind the one address; the least loaded is taken."),
+    coldStartMs: z.number().nonnegative().default(0).describe("How long loading takes, at the start and after sleep."),
+    scaleToZeroMs: z.number().positive().optional().describe("Idle time after which it sleeps until a request comes."),
+    keepAliveMs: z.number().positive().default(15_000).describe("Silence in a stream after which a comment is sent."),
     answerChars: z.int().positive().default(200).describe("Most characters of an answer."),
     answerTokens: z
       .int()
       .min(2)
       .optional()
       .describe("Exact tokens (words and the end of the sequence) of an answer, in place of answerChars."),
+    answerLength: AnswerLengthOptions.optional().describe(
+      "Tokens of an answer by its prompt, in place of answerChars.",
+    ),
     seedChangesAnswer: z
       .boolean()
       .default(false)
@@ -78,6 +116,14 @@ export const SimulatorOptions = z
   .refine((options) => options.maxInputTokens < options.maxTotalTokens, {
     error: "maxInputTokens must be less than maxTotalTokens.",
     path: ["maxInputTokens"],
+  })
+  .refine((options) => options.batching === undefined || options.knownTruth === undefined, {
+    error: "Give batching or knownTruth, not both.",
+    path: ["knownTruth"],
+  })
+  .refine((options) => options.answerTokens === undefined || options.answerLength === undefined, {
+    error: "Give answerTokens or answerLength, not both.",
+    path: ["answerLength"],
   });
 /** What a caller may write. */
 export type SimulatorInput = z.input<typeof SimulatorOptions>;

@@ -26,6 +26,8 @@ export interface ReplyParts {
   /** Least bytes of an image. */
   readonly imageBytes: number;
   readonly elapsedMs: number;
+  /** Of `elapsedMs`, before it was let into a batch; 0 where there is none. */
+  readonly queuedMs: number;
 }
 
 const JSON_TYPE = "application/json";
@@ -52,7 +54,7 @@ export function openStream({
   call,
   answer,
   modelJson,
-}: Omit<ReplyParts, "elapsedMs" | "imageBytes">): string[] {
+}: Omit<ReplyParts, "elapsedMs" | "queuedMs" | "imageBytes">): string[] {
   writeStreamHead(response, call);
   return answerEvents(call, answer, modelJson);
 }
@@ -75,12 +77,15 @@ export function sendBody(response: ServerResponse, status: number, body: string,
   return status;
 }
 
+/** The kinds whose answer is not the right one. */
+export type WrongAnswer = Exclude<FaultKind, "slow-first-byte" | "latency-spike" | "odd-chunks">;
+
+export function isWrong(kind: FaultKind): kind is WrongAnswer {
+  return kind !== "slow-first-byte" && kind !== "latency-spike" && kind !== "odd-chunks";
+}
+
 /** Goes wrong as `kind` says (faults.ts). Returns the status sent, 0 for none. `hang` leaves the response open. */
-export function sendFault(
-  parts: ReplyParts,
-  kind: Exclude<FaultKind, "slow-first-byte">,
-  retryAfterSeconds: number,
-): number {
+export function sendFault(parts: ReplyParts, kind: WrongAnswer, retryAfterSeconds: number): number {
   const { response, call } = parts;
   switch (kind) {
     case "429":
@@ -95,6 +100,8 @@ export function sendFault(
     case "503-retry-after":
       response.setHeader("retry-after", retryAfterSeconds);
       return sendBody(response, 503, "Service Unavailable", "text/plain");
+    case "batch-failure":
+      return call.stream ? breakStream(parts, "error-in-200") : sendError(response, call, GENERATION_FAILED);
     case "500":
       return sendBody(response, 500, errorJson(INCOMPLETE));
     case "html-200":
@@ -138,7 +145,8 @@ function breakStream(parts: ReplyParts, kind: HalfwayFault): number {
   return 200;
 }
 
-function writeStreamHead(response: ServerResponse, call: GenerationCall): void {
+/** The head of a stream of events. */
+export function writeStreamHead(response: ServerResponse, call: GenerationCall): void {
   response.writeHead(200, [
     "x-compute-type",
     "gpu+optimized",
@@ -153,9 +161,9 @@ function writeStreamHead(response: ServerResponse, call: GenerationCall): void {
   ]);
 }
 
-// Nothing is queued or validated here: inference takes the whole time.
-function answerHeaders({ call, answer, elapsedMs }: ReplyParts, length: number): string[] {
-  const milliseconds = `${Math.floor(elapsedMs)}`;
+// Validation takes no time here.
+function answerHeaders({ call, answer, elapsedMs, queuedMs }: ReplyParts, length: number): string[] {
+  const inferenceMs = elapsedMs - queuedMs;
   return [
     "content-type",
     call.image === "bytes" ? "image/png" : JSON_TYPE,
@@ -166,15 +174,15 @@ function answerHeaders({ call, answer, elapsedMs }: ReplyParts, length: number):
     "x-compute-characters",
     `${characters(call.prompt)}`,
     "x-total-time",
-    milliseconds,
+    `${Math.floor(elapsedMs)}`,
     "x-validation-time",
     "0",
     "x-queue-time",
-    "0",
+    `${Math.floor(queuedMs)}`,
     "x-inference-time",
-    milliseconds,
+    `${Math.floor(inferenceMs)}`,
     "x-time-per-token",
-    `${Math.floor(elapsedMs / answer.tokens)}`,
+    `${Math.floor(inferenceMs / answer.tokens)}`,
     "x-prompt-tokens",
     `${call.promptTokens}`,
     "x-generated-tokens",

@@ -1,25 +1,45 @@
 /**
- * What `/metrics` tells, under TGI's names and with its buckets (router v3.3, `server.rs`), as far as a server without
- * batches has it: queue and validation take no time here, and inference takes all of it.
+ * What `/metrics` tells, under TGI's names and with its buckets (router v3.3, `server.rs`). Validation takes no time here;
+ * where there is no batch, the queue takes none either, and inference takes all of it. Several replicas are told as one.
  */
+
+import type { Admission, BatchGauges, Step } from "./batching/scheduler.ts";
+import { CountHistogram, DurationHistogram } from "./histogram.ts";
 
 type FailureKind = "overloaded" | "validation" | "generation" | "dropped" | "incomplete";
 
-const DURATION_BOUNDS = Array.from({ length: 35 }, (_, index) => 0.0001 * 1.5 ** (index + 1));
-const DURATION_STEP = 1 / Math.log(1.5);
+export interface ServedRequest {
+  /** Seconds from its arrival to its end, and of these before it was let into the batch. */
+  readonly seconds: number;
+  readonly queueSeconds: number;
+  readonly promptTokens: number;
+  readonly generatedTokens: number;
+}
+
+const METHODS = ["prefill", "decode"] as const;
 
 export class ServerMetrics {
   readonly #failures = new Map<FailureKind, number>();
-  readonly #duration = new Histogram(DURATION_BOUNDS);
-  readonly #perToken = new Histogram(DURATION_BOUNDS);
-  readonly #promptTokens: Histogram;
-  readonly #newTokens: Histogram;
+  readonly #duration = new DurationHistogram();
+  readonly #validation = new DurationHistogram();
+  readonly #queue = new DurationHistogram();
+  readonly #inference = new DurationHistogram();
+  readonly #perToken = new DurationHistogram();
+  readonly #promptTokens: CountHistogram;
+  readonly #newTokens: CountHistogram;
+  readonly #steps = { prefill: new DurationHistogram(), decode: new DurationHistogram() };
+  readonly #stepCounts = { prefill: 0, decode: 0 };
+  readonly #failedSteps = { prefill: 0, decode: 0 };
+  readonly #concats = new Map<string, number>();
+  readonly #nextSize = new CountHistogram(1024);
+  #skippedTokens = 0;
+  #admissions = 0;
   #requests = 0;
   #successes = 0;
 
   constructor(limits: { readonly maxInputTokens: number; readonly maxTotalTokens: number }) {
-    this.#promptTokens = new Histogram(hundredths(limits.maxInputTokens));
-    this.#newTokens = new Histogram(hundredths(limits.maxTotalTokens));
+    this.#promptTokens = new CountHistogram(limits.maxInputTokens);
+    this.#newTokens = new CountHistogram(limits.maxTotalTokens);
   }
 
   /** A chat request counts twice, as in TGI. */
@@ -28,80 +48,93 @@ export class ServerMetrics {
   }
 
   countFailure(kind: FailureKind): void {
-    this.#failures.set(kind, (this.#failures.get(kind) ?? 0) + 1);
+    increment(this.#failures, kind);
   }
 
-  countSuccess(seconds: number, tokens: { readonly prompt: number; readonly generated: number }): void {
+  countSuccess({ seconds, queueSeconds, promptTokens, generatedTokens }: ServedRequest): void {
+    const inference = seconds - queueSeconds;
     this.#successes++;
-    this.#duration.add(seconds, durationBucket(seconds));
-    this.#perToken.add(seconds / tokens.generated, durationBucket(seconds / tokens.generated));
-    this.#promptTokens.addLinear(tokens.prompt);
-    this.#newTokens.addLinear(tokens.generated);
+    this.#duration.add(seconds);
+    this.#validation.add(0);
+    this.#queue.add(queueSeconds);
+    this.#inference.add(inference);
+    this.#perToken.add(inference / generatedTokens);
+    this.#promptTokens.add(promptTokens);
+    this.#newTokens.add(generatedTokens);
   }
 
-  /** Prometheus' text format. */
-  render(inFlight: number): string {
-    const idle = new Histogram(DURATION_BOUNDS);
-    idle.add(0, 0, this.#successes);
+  /** `seconds`: how long the step took, with what a fault added. */
+  countStep({ kind, sequences, concat, admitted }: Step, seconds: number): void {
+    this.#stepCounts[kind]++;
+    this.#steps[kind].add(seconds);
+    this.#nextSize.add(sequences);
+    if (concat !== null) increment(this.#concats, concat);
+    for (const admission of admitted) this.#countAdmission(admission);
+  }
+
+  countFailedStep(kind: Step["kind"]): void {
+    this.#failedSteps[kind]++;
+  }
+
+  /** Prometheus' text format; `batch` null where there is none. */
+  render(inFlight: number, batch: BatchGauges | null): string {
+    const histograms: [string, DurationHistogram | CountHistogram][] = [
+      ["tgi_request_duration", this.#duration],
+      ["tgi_request_validation_duration", this.#validation],
+      ["tgi_request_queue_duration", this.#queue],
+      ["tgi_request_inference_duration", this.#inference],
+      ["tgi_request_mean_time_per_token_duration", this.#perToken],
+      ["tgi_request_input_length", this.#promptTokens],
+      ["tgi_request_generated_tokens", this.#newTokens],
+    ];
     return [
       metric("tgi_request_count", "counter", this.#requests),
       metric("tgi_request_success", "counter", this.#successes),
       "# TYPE tgi_request_failure counter",
       ...Array.from(this.#failures, ([kind, count]) => `tgi_request_failure{err="${kind}"} ${count}`),
-      metric("tgi_queue_size", "gauge", 0),
-      metric("tgi_batch_current_size", "gauge", inFlight),
-      this.#duration.render("tgi_request_duration"),
-      idle.render("tgi_request_validation_duration"),
-      idle.render("tgi_request_queue_duration"),
-      this.#duration.render("tgi_request_inference_duration"),
-      this.#perToken.render("tgi_request_mean_time_per_token_duration"),
-      this.#promptTokens.render("tgi_request_input_length"),
-      this.#newTokens.render("tgi_request_generated_tokens"),
+      metric("tgi_queue_size", "gauge", batch?.queued ?? 0),
+      metric("tgi_batch_current_size", "gauge", batch?.running ?? inFlight),
+      ...histograms.flatMap(([name, histogram]) => [`# TYPE ${name} histogram`, histogram.render(name)]),
+      ...(batch === null ? [] : this.#renderBatch(batch)),
       "",
     ].join("\n");
   }
-}
 
-class Histogram {
-  readonly #bounds: readonly number[];
-  readonly #counts: Uint32Array;
-  #sum = 0;
-
-  constructor(bounds: readonly number[]) {
-    this.#bounds = bounds;
-    this.#counts = new Uint32Array(bounds.length + 1);
+  #renderBatch(batch: BatchGauges): string[] {
+    const byMethod = (name: string, value: (method: Step["kind"]) => number): string[] => [
+      `# TYPE ${name} counter`,
+      ...METHODS.map((method) => `${name}{method="${method}"} ${value(method)}`),
+    ];
+    // A step is all forward pass here: choosing tokens takes no time of its own.
+    const durations = ["tgi_batch_inference_duration", "tgi_batch_forward_duration"];
+    return [
+      metric("tgi_batch_current_max_tokens", "gauge", batch.batchMaxTokens),
+      metric("tgi_batch_max_total_tokens", "gauge", batch.kvTokens),
+      ...byMethod("tgi_batch_inference_count", (method) => this.#stepCounts[method]),
+      ...byMethod("tgi_batch_inference_success", (method) => this.#stepCounts[method] - this.#failedSteps[method]),
+      ...byMethod("tgi_batch_inference_failure", (method) => this.#failedSteps[method]),
+      ...durations.flatMap((name) => [
+        `# TYPE ${name} histogram`,
+        ...METHODS.map((method) => this.#steps[method].render(name, `method="${method}"`)),
+      ]),
+      "# TYPE tgi_batch_concat counter",
+      ...Array.from(this.#concats, ([reason, count]) => `tgi_batch_concat{reason="${reason}"} ${count}`),
+      "# TYPE tgi_batch_next_size histogram",
+      this.#nextSize.render("tgi_batch_next_size"),
+      "# TYPE tgi_request_skipped_tokens summary",
+      `tgi_request_skipped_tokens_sum ${this.#skippedTokens}`,
+      `tgi_request_skipped_tokens_count ${this.#admissions}`,
+    ];
   }
 
-  add(value: number, bucket: number, times = 1): void {
-    this.#sum += value * times;
-    const index = Math.min(bucket, this.#bounds.length);
-    this.#counts[index] = this.#counts[index]! + times;
-  }
-
-  /** For equally wide buckets. */
-  addLinear(value: number): void {
-    this.add(value, Math.max(0, Math.ceil(value / this.#bounds[0]!) - 1));
-  }
-
-  render(name: string): string {
-    const lines = [`# TYPE ${name} histogram`];
-    let below = 0;
-    for (const [index, bound] of this.#bounds.entries()) {
-      below += this.#counts[index]!;
-      lines.push(`${name}_bucket{le="${bound}"} ${below}`);
-    }
-    below += this.#counts[this.#bounds.length]!;
-    lines.push(`${name}_bucket{le="+Inf"} ${below}`, `${name}_sum ${this.#sum}`, `${name}_count ${below}`);
-    return lines.join("\n");
+  #countAdmission({ cachedTokens }: Admission): void {
+    this.#admissions++;
+    this.#skippedTokens += cachedTokens;
   }
 }
 
-function durationBucket(seconds: number): number {
-  return Math.max(0, Math.ceil(Math.log(seconds / 0.0001) * DURATION_STEP) - 1);
-}
-
-function hundredths(most: number): number[] {
-  return Array.from({ length: 100 }, (_, index) => (most / 100) * (index + 1));
+function increment<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 function metric(name: string, type: "counter" | "gauge", value: number): string {

@@ -7,28 +7,36 @@
  *
  * With `serves: "images"` it is an endpoint container, or an OpenAI server, that makes images (image.ts).
  *
- * Not simulated: batches and queueing inside the server, tokenisation (a token is a word), keep-alive comments.
+ * With `batching` it answers by batches as TGI does (batching/), and says how late its own clock was; `/simulator/lateness`
+ * tells that since it was last asked. Without, requests do not know of each other.
+ *
+ * Not simulated: tokenisation (a token is a word), what is chosen, speculation.
  * Memory grows by a few dozen bytes for each distinct prompt, to know how often it was seen.
  */
 
 import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { messageOf, TidingError } from "../../shared/errors.ts";
 import { infoJson, modelsJson } from "./bodies.ts";
 import { Generation } from "./generation.ts";
 import type { GenerationStats } from "./generation.ts";
-import { BodyMisfit, readChatCall, readGenerateCall } from "./generation-call.ts";
+import { BodyMisfit, readChatCall, readCompletionsCall, readGenerateCall } from "./generation-call.ts";
 import type { GenerationCall } from "./generation-call.ts";
 import { readContainerCall, readImagesCall } from "./image-call.ts";
 import { parseSimulatorOptions } from "./options.ts";
 import type { SimulatorInput, SimulatorOptions } from "./options.ts";
+import { Readiness } from "./readiness.ts";
+import type { ReadinessState } from "./readiness.ts";
+import { withinMemory } from "./replicas.ts";
 import { sendBody } from "./reply.ts";
 import { isJson, readBody, WRONG_TYPE } from "./request-body.ts";
 import { FileRequestLog, MemoryRequestLog } from "./request-log.ts";
 import type { RequestLog, RequestLogEntry } from "./request-log.ts";
 
 export interface SimulatorStats extends GenerationStats {
+  /** Where it has a cold start or sleeps. */
+  readonly state?: ReadinessState;
   /** CPU time of the simulator's whole process since it started. */
   readonly cpuMs: number;
 }
@@ -47,14 +55,16 @@ export interface Simulator extends AsyncDisposable {
 
 /** Starts a simulator in this process. Throws `USAGE` for wrong options, a taken port or a log that cannot be opened. */
 export async function startSimulator(input: SimulatorInput = {}): Promise<Simulator> {
-  const options = parseSimulatorOptions(input);
+  const options = withinMemory(parseSimulatorOptions(input));
   const log = await openLog(options);
-  const generation = new Generation(options, log);
+  const readiness = new Readiness(options);
+  const generation = new Generation(options, { log, readiness });
   const server = createServer({ noDelay: true, keepAliveTimeout: 75_000, requestTimeout: 0, headersTimeout: 0 });
-  server.on("request", requestListener(options, { generation, log }));
+  server.on("request", requestListener(options, { generation, log, readiness }));
   try {
     await listen(server, options);
   } catch (error) {
+    readiness.close();
     await log?.close();
     throw new TidingError(
       "USAGE",
@@ -67,10 +77,10 @@ export async function startSimulator(input: SimulatorInput = {}): Promise<Simula
   }
   const { port } = server.address() as AddressInfo;
   let closed: Promise<void> | null = null;
-  const close = (): Promise<void> => (closed ??= stop(server, { generation, log }));
+  const close = (): Promise<void> => (closed ??= stop(server, { generation, log, readiness }));
   return {
     url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`,
-    stats: () => statsOf(generation),
+    stats: () => statsOf(generation, readiness),
     requests: () => (log instanceof MemoryRequestLog ? log.entries() : []),
     flushLog: async () => log?.flush(),
     close,
@@ -83,9 +93,10 @@ type RouteTable = Readonly<Record<string, (request: IncomingMessage, response: S
 interface Parts {
   readonly generation: Generation;
   readonly log: RequestLog | null;
+  readonly readiness: Readiness;
 }
 
-function requestListener(options: SimulatorOptions, { generation, log }: Parts) {
+function requestListener(options: SimulatorOptions, { generation, log, readiness }: Parts): RequestListener {
   const text = "text/plain; charset=utf-8";
   type Read = (body: unknown, request: IncomingMessage) => GenerationCall;
   const ofImages: Record<string, Read> = {
@@ -94,6 +105,7 @@ function requestListener(options: SimulatorOptions, { generation, log }: Parts) 
   };
   const ofText: Record<string, Read> = {
     "/v1/chat/completions": (body) => readChatCall(body, options),
+    "/v1/completions": (body) => readCompletionsCall(body, options),
     "/generate": (body) => readGenerateCall(body, "generate", { stream: false, limits: options }),
     "/generate_stream": (body) => readGenerateCall(body, "generate", { stream: true, limits: options }),
     "/": (body) => readGenerateCall(body, "compat", { stream: false, limits: options }),
@@ -136,7 +148,11 @@ function requestListener(options: SimulatorOptions, { generation, log }: Parts) 
     "/health": healthy,
     "/ping": healthy,
     "/metrics": (_request, response) => void sendBody(response, 200, generation.renderMetrics(), text),
-    "/simulator/stats": (_request, response) => json(response, statsOf(generation)),
+    "/simulator/stats": (_request, response) => json(response, statsOf(generation, readiness)),
+    "/simulator/lateness": (_request, response) => {
+      json(response, generation.stats().lateness ?? null);
+      generation.resetLateness();
+    },
     "/simulator/flush": (_request, response) => {
       Promise.resolve(log?.flush()).then(
         () => json(response, { flushed: true }),
@@ -145,13 +161,26 @@ function requestListener(options: SimulatorOptions, { generation, log }: Parts) 
     },
   };
 
-  return (request: IncomingMessage, response: ServerResponse): void => {
-    const path = pathOf(request.url ?? "/");
+  const route = (request: IncomingMessage, response: ServerResponse, path: string): void => {
     const read = Object.hasOwn(reads, path) ? reads[path] : undefined;
     const get = Object.hasOwn(gets, path) ? gets[path] : undefined;
     if (request.method === "POST" && read !== undefined) return generate(request, response, read);
     if (request.method === "GET" && get !== undefined) return get(request, response);
     sendBody(response, read === undefined && get === undefined ? 404 : 405, "");
+  };
+
+  return (request, response) => {
+    const path = pathOf(request.url ?? "/");
+    const own = path.startsWith("/simulator/");
+    const refusal = own ? null : readiness.enter();
+    if (refusal === null) return route(request, response, path);
+    const limitSeconds = Number(request.headers["x-scale-up-timeout"] ?? 0);
+    const held = limitSeconds > 0 ? readiness.wait(limitSeconds * 1_000) : Promise.resolve(false);
+    void held.then((ready) => {
+      if (response.destroyed) return;
+      if (ready) route(request, response, path);
+      else sendBody(response, refusal, refusal === 502 ? "Bad Gateway" : "Service Unavailable", text);
+    });
   };
 }
 
@@ -160,9 +189,9 @@ function pathOf(url: string): string {
   return query < 0 ? url : url.slice(0, query);
 }
 
-function statsOf(generation: Generation): SimulatorStats {
+function statsOf(generation: Generation, readiness: Readiness): SimulatorStats {
   const { user, system } = process.cpuUsage();
-  return { ...generation.stats(), cpuMs: (user + system) / 1000 };
+  return { ...generation.stats(), ...readiness.told(), cpuMs: (user + system) / 1000 };
 }
 
 async function openLog({ log, memoryLogEntries }: SimulatorOptions): Promise<RequestLog | null> {
@@ -190,7 +219,9 @@ function listen(server: Server, { host, port }: SimulatorOptions): Promise<void>
   });
 }
 
-async function stop(server: Server, { generation, log }: Parts): Promise<void> {
+async function stop(server: Server, { generation, log, readiness }: Parts): Promise<void> {
+  readiness.close();
+  generation.close();
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeAllConnections();
   await closed;

@@ -277,7 +277,7 @@ export function openDispatcher(
 }
 
 /** The proxy for a URL's scheme, or null. As in Go, the machine's own addresses are never asked of a proxy. */
-function proxyFor(url: URL, environment: ProxyEnvironment): string | null {
+export function proxyFor(url: URL, environment: ProxyEnvironment): string | null {
   const isLoopback = url.hostname === "localhost" || url.hostname === "[::1]" || url.hostname.startsWith("127.");
   if (isLoopback) return null;
   const name = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
