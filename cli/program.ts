@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { batchCommand } from "./commands/batch.ts";
+import { benchCommand } from "./commands/bench.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { coordinatorCommand } from "./commands/coordinator.ts";
 import { endpointsCommand } from "./commands/endpoints.ts";
@@ -41,6 +42,7 @@ const commands = [
   initCommand,
   tasksCommand,
   probeCommand,
+  benchCommand,
   endpointsCommand,
   schemaCommand,
   simulateCommand,
@@ -51,6 +53,8 @@ export function createProgram(context: CliContext, finish: Finish): Command {
   const { stdout, stderr, environment } = context;
   const program = new Command("tiding");
   // Set before the commands are added: each takes these settings over.
+  // An option belongs to the command that it stands behind: of `bench compare A B --json`, to `compare`.
+  program.enablePositionalOptions();
   program.exitOverride().configureOutput({
     writeOut: (text) => stdout.write(text),
     writeErr: (text) => stderr.write(text),

@@ -36,7 +36,14 @@ export interface MeasuredChild<Result> {
 
 /** Starts `name`, an entry beside this file, on a task. */
 export function startMeasured<Task, Result, Note = never>(
-  name: "job-child" | "bare-child" | "half-done-child" | "fleet-job-child" | "fleet-worker-child",
+  name:
+    | "job-child"
+    | "bare-child"
+    | "half-done-child"
+    | "fleet-job-child"
+    | "fleet-worker-child"
+    | "no-op-bare-child"
+    | "no-op-load-child",
   task: Task,
   options: { readonly onNote?: (note: Note) => void } = {},
 ): MeasuredChild<Result> {

@@ -1,6 +1,5 @@
 import { Command } from "commander";
-import type { ErrorCode } from "../../shared/errors.ts";
-import { isTidingError, TidingError } from "../../shared/errors.ts";
+import { inFlags, keyReference } from "../endpoint-flags.ts";
 import type { ExitCode, Finish } from "../exit-codes.ts";
 import { EXIT } from "../exit-codes.ts";
 import { helpEnd } from "../help.ts";
@@ -57,7 +56,7 @@ async function probe(context: CliContext, url: string, { apiKeyEnv, modelId, jso
   using _interrupts = watchInterrupts(signals, () => stop.abort());
   const llm = {
     base_url: url,
-    ...(apiKeyEnv === undefined ? {} : { api_key: `\${${nameOfVariable(apiKeyEnv)}}` }),
+    ...(apiKeyEnv === undefined ? {} : { api_key: keyReference(apiKeyEnv) }),
     ...(modelId === undefined ? {} : { model_id: modelId }),
   };
   const probed = await probeEndpoint({ llm, environment, signal: stop.signal }).catch((error: unknown) => {
@@ -69,26 +68,4 @@ async function probe(context: CliContext, url: string, { apiKeyEnv, modelId, jso
     writeLines(stdout, renderProbe(probed, lookOf(stdout, environment)));
   }
   return EXIT.accepted;
-}
-
-/** The value is never repeated: it may be the key itself. */
-function nameOfVariable(text: string): string {
-  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return text;
-  throw new TidingError("USAGE", "--api-key-env takes the name of an environment variable.", {
-    place: "--api-key-env",
-    mend: "Put the key into a variable and give its name: --api-key-env MY_KEY.",
-  });
-}
-
-/** Where an error of the library speaks of a spec's keys, the flags that stand for them here. */
-const MENDS: Partial<Record<ErrorCode, string>> = {
-  UNAUTHORIZED: "Name the variable with a key that has access: --api-key-env HF_TOKEN.",
-  MODEL_NOT_FOUND: "Name one that it lists: --model-id NAME.",
-};
-
-function inFlags(error: unknown): unknown {
-  const mend = isTidingError(error) ? MENDS[error.code] : undefined;
-  if (!isTidingError(error) || mend === undefined) return error;
-  const place = error.place === undefined ? {} : { place: error.place };
-  return new TidingError(error.code, error.message, { ...place, mend, cause: error });
 }

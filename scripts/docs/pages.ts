@@ -1,4 +1,5 @@
 /** Pages of docs/ whose tables are written from the code, between `<!-- begin: NAME -->` and `<!-- end: NAME -->`. */
+import { DEFINITIONS } from "../../bench/report/definitions.ts";
 import { ERROR_CODES, type ErrorClass, type ErrorCode } from "../../shared/errors.ts";
 import { jobSpecJsonSchema, type JsonSchema } from "../../shared/spec/json-schema.ts";
 import { CLASS_DESCRIPTIONS, ERROR_DESCRIPTIONS } from "./error-descriptions.ts";
@@ -12,6 +13,7 @@ export interface Page {
 export function writtenPages(): readonly Page[] {
   return [
     { file: "docs/job-spec.md", sections: specTables() },
+    { file: "docs/bench.md", sections: { figures: figureTable() } },
     { file: "docs/errors.md", sections: { classes: classTable(), codes: codeTables() } },
   ];
 }
@@ -28,6 +30,11 @@ export function withSections(text: string, sections: Page["sections"]): string {
     page = `${page.slice(0, from + begin.length)}\n\n${content}\n\n${page.slice(to)}`;
   }
   return page;
+}
+
+function figureTable(): string {
+  const rows = DEFINITIONS.map(({ name, keys, meaning }) => [name, keys.split(", ").map(code).join(", "), meaning]);
+  return table(["figure", "in report.json", "meaning"], rows);
 }
 
 function classTable(): string {

@@ -1,0 +1,118 @@
+/** A run of `tiding bench` against a simulator in a process of its own, beside the truth of each of its stages. */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BenchOptions, BenchProfile } from "../../bench-options.ts";
+import type { Lateness } from "../../lateness.ts";
+import type { RequestRecord } from "../../load/request-record.ts";
+import type { LoadTarget } from "../../load/load-target.ts";
+import type { StageLoad } from "../../load/stage-load.ts";
+import type { BenchReport, SloLimits, StageReport } from "../../report/bench-report.ts";
+import { runBench } from "../../run-bench.ts";
+import type { Scheduler } from "../../simulator/batching/scheduler.ts";
+import { startSimulatorProcess } from "../../simulator/child.ts";
+import type { SimulatorInput } from "../../simulator/options.ts";
+import { differences } from "./differences.ts";
+import type { Difference } from "./differences.ts";
+import { figuresIn, figuresOf } from "./figures.ts";
+import { knownAnswers } from "./known-answers.ts";
+import { playStage } from "./virtual-stage.ts";
+import type { PlayedRequest } from "./virtual-stage.ts";
+
+export interface MeasuredRunOptions {
+  readonly simulator: SimulatorInput;
+  readonly profile: BenchProfile;
+  readonly route: LoadTarget["route"];
+  /** Most tokens of an answer. */
+  readonly maxTokens: BenchOptions["prompts"]["maxTokens"];
+  readonly promptTokens: number;
+  readonly threads: number;
+  readonly slo: SloLimits | null;
+}
+
+export interface MeasuredRun {
+  readonly report: BenchReport;
+  /** In the order in which they ended. */
+  readonly records: readonly RequestRecord[];
+  /** How late the simulator's own steps were over the run. */
+  readonly lateness: Lateness;
+  /** Of the simulator's process, over all of the run. */
+  readonly simulatorCpuSeconds: number;
+}
+
+const SEED = 20_261;
+
+export function promptsOf({ maxTokens, promptTokens }: MeasuredRunOptions): BenchOptions["prompts"] {
+  return { source: { kind: "synthetic", tokens: { mean: promptTokens } }, maxTokens, seed: SEED, folder: tmpdir() };
+}
+
+/** Runs it, and deletes what it wrote. */
+export async function measureRun(options: MeasuredRunOptions): Promise<MeasuredRun> {
+  const { simulator, profile, route, slo } = options;
+  await using server = await startSimulatorProcess(simulator);
+  const output = await mkdtemp(join(tmpdir(), "tiding-bench-"));
+  try {
+    const report = await runBench(
+      {
+        endpoint: { url: server.url, modelId: null, apiKey: null, headers: {}, route },
+        profile,
+        prompts: promptsOf(options),
+        slo,
+        threads: options.threads,
+        ignoreEos: true,
+        generation: {},
+        requestTimeoutMs: 600_000,
+        selfCheck: false,
+        output,
+        force: true,
+        environment: {},
+      },
+      { signal: new AbortController().signal },
+    );
+    const { lateness, cpuMs } = await server.stats();
+    const lines = (await readFile(join(output, "requests.jsonl"), "utf8")).trimEnd().split("\n");
+    const records = lines.map((line) => JSON.parse(line) as RequestRecord);
+    return { report, records, lateness: lateness!, simulatorCpuSeconds: cpuMs / 1_000 };
+  } finally {
+    await rm(output, { recursive: true, force: true });
+  }
+}
+
+export interface StageTruth {
+  readonly stage: StageReport;
+  readonly requests: readonly PlayedRequest[];
+  readonly differences: readonly Difference[];
+}
+
+/** Plays the stages of a run that is over, each with the prompts that it had, on engines of its own. */
+export async function truthOf(
+  { report }: MeasuredRun,
+  options: MeasuredRunOptions,
+  { loads, engine }: { readonly loads: readonly StageLoad[]; readonly engine: () => Scheduler },
+): Promise<StageTruth[]> {
+  const { simulator, route, slo } = options;
+  const answerOf = await knownAnswers({ prompts: promptsOf(options), run: report.id, route, simulator });
+  let firstPrompt = 0;
+  return report.stages.map((stage, position) => {
+    const load = loads[position]!;
+    const first = firstPrompt;
+    // The stage after this one goes on behind all that were sent, warm-up and cool-down included.
+    firstPrompt += stage.timeline.reduce((sum, { scheduled }) => sum + scheduled, 0);
+    const requests = playStage(load, { engine: engine(), answerOf: (index) => answerOf(first + index) });
+    const truth = figuresOf(requests, { window: windowOf(load, requests), slo });
+    const exactCounts = load.arrivals.kind !== "closed";
+    return { stage, requests, differences: differences(figuresIn(stage), truth, { exactCounts }) };
+  });
+}
+
+/** By the letter of `StageLoad`: without seconds all of it, to just behind its last token. */
+function windowOf(
+  { seconds, warmUpSeconds, coolDownSeconds, rampSeconds }: StageLoad,
+  requests: readonly PlayedRequest[],
+): { readonly startMs: number; readonly endMs: number } {
+  const lastMs = requests.reduce((last, { endMs }) => Math.max(last, endMs ?? 0), 0);
+  return {
+    startMs: Math.max(warmUpSeconds, rampSeconds) * 1_000,
+    endMs: seconds === null ? lastMs + 0.001 : (seconds - coolDownSeconds) * 1_000,
+  };
+}

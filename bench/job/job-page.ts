@@ -1,0 +1,169 @@
+/** A job benchmark as one HTML file, with the timeline of every run. */
+import { shownMs, shownNumber, shownShare, shownWhole } from "../report/numbers.ts";
+import { escaped, htmlPairs, htmlTable, scriptJson, type Html } from "../report/page/html.ts";
+import { PAGE_STYLE } from "../report/page/page-style.ts";
+import type { Plot, PlotGroup } from "../report/page/plot.ts";
+import type { PageParts } from "../report/page/report-page.ts";
+import { figureRows, recoveryTexts, type FigureRow } from "./figure-rows.ts";
+import type { JobBenchReport, JobBenchRun } from "./job-bench-report.ts";
+
+/** Nothing is loaded from anywhere, and the browser is told so. */
+const POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
+
+const RUN_NAMES = { job: "job", bare: "bare loop", "job-one-endpoint": "job on one endpoint" } as const;
+
+export function jobPage(report: JobBenchReport, parts: PageParts): Html {
+  const { job } = report;
+  const groups = [timelines(report)];
+  const notes = report.notes.map((note) => `<li>${escaped(note)}</li>`).join("");
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="Tiding ${escaped(report.tiding)}">
+<title>${escaped(job.name)}: job benchmark</title>
+<style>${parts.plotterStyle}${PAGE_STYLE}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>${escaped(job.name)}</h1>
+<p class="lead">${escaped(described(report))}</p>
+${notes === "" ? "" : `<ul class="notes" aria-label="What limits these figures">${notes}</ul>`}
+</header>
+${section("figures", "Figures", figureTable(report))}
+${section("timeline", "Requests in flight", `<div class="plots" id="plots-timeline"></div><noscript><p>The plots need JavaScript.</p></noscript>`)}
+${section("runs", "Runs", runTable(report.runs))}
+${section("setup", "What was measured", setup(report))}
+<footer>Measured by Tiding ${escaped(report.tiding)}, ${escaped(report.started_at)}, run ${escaped(report.id)}. Beside this page: job-report.json.</footer>
+</main>
+<script type="application/json" id="plots">${scriptJson(groups)}</script>
+<script>${parts.plotter}</script>
+<script type="module">${parts.script}</script>
+</body>
+</html>
+`;
+}
+
+function described({ started_at: startedAt, seconds, job, runs }: JobBenchReport): string {
+  const day = startedAt.slice(0, 16).replace("T", " ");
+  const endpoints = job.endpoints.map(({ endpoint }) => endpoint).join(", ");
+  return [`${day} UTC`, `${runs.length} runs in ${shownNumber(seconds)} s`, `${job.rows} rows each`, endpoints].join(
+    " · ",
+  );
+}
+
+function figureTable(report: JobBenchReport): Html {
+  const table = htmlTable<FigureRow>(
+    [
+      { title: "figure", text: ({ name }) => name },
+      { title: "median of the pairs", text: ({ median }) => median },
+      { title: "least – most", text: ({ range }) => range },
+      { title: "", text: ({ says }) => says },
+    ],
+    figureRows(report),
+    "",
+  );
+  const recovery = recoveryTexts(report);
+  return recovery.length === 0 ? table : `${table}<p>${escaped(`A worker's death: ${recovery.join("; ")}.`)}</p>`;
+}
+
+function runTable(runs: readonly JobBenchRun[]): Html {
+  return htmlTable<JobBenchRun>(
+    [
+      { title: "run", text: nameOf },
+      { title: "wall", text: (run) => shownMs(run.wall_ms) },
+      { title: "accepted", text: (run) => shownWhole(run.rows?.accepted) },
+      { title: "failed", text: (run) => shownWhole(run.rows?.failed), isBad: (run) => (run.rows?.failed ?? 0) > 0 },
+      { title: "requests", text: (run) => shownWhole(run.requests) },
+      { title: "answers", text: (run) => shownWhole(run.answers) },
+      { title: "refused", text: (run) => shownWhole(run.refused), isBad: (run) => run.refused > 0 },
+      { title: "errors", text: (run) => shownWhole(run.errors), isBad: (run) => run.errors > 0 },
+      { title: "answers/s", text: (run) => shownNumber(run.answers_s) },
+      { title: "tokens/s", text: (run) => shownNumber(run.tok_s) },
+      { title: "utilisation", text: (run) => shownShare(run.utilisation) },
+      { title: "waste", text: (run) => shownShare(run.waste) },
+    ],
+    runs,
+    "",
+  );
+}
+
+function setup({ job, client, paid }: JobBenchReport): Html {
+  return htmlPairs([
+    ["tasks", job.tasks.join(", ")],
+    ["endpoints", job.endpoints.map(({ endpoint, slots }) => `${endpoint} (${slots} slots)`).join(", ")],
+    [
+      "paid",
+      `${shownWhole(paid.requests)} requests, ${shownWhole(paid.prompt_tokens)} tokens in, ${shownWhole(paid.output_tokens)} out`,
+    ],
+    ["client", `${client.host}, ${client.cores} cores (${client.cpu}), ${client.platform}, Node ${client.node}`],
+  ]);
+}
+
+/** One plot for each run, and one for that in which a worker was killed. */
+function timelines({ runs, recovery }: JobBenchReport): PlotGroup {
+  const plots = runs.map((run, index) =>
+    plotOf(`run-${index}`, nameOf(run), {
+      timeline: run.timeline,
+      slots: run.slots,
+      caption: `${shownShare(run.utilisation)} of ${run.slots} slots in the mean.`,
+      marks: [
+        ...(run.ramp_ms === null ? [] : [{ atMs: run.ramp_ms, label: "ramped up" }]),
+        ...(run.drain_ms === null || run.finish_ms === null
+          ? []
+          : [{ atMs: run.wall_ms - run.finish_ms - run.drain_ms, label: "nothing left to start" }]),
+      ],
+    }),
+  );
+  if (recovery !== null) {
+    plots.push(
+      plotOf("run-kill", "job with a worker killed", {
+        timeline: recovery.timeline,
+        slots: recovery.slots,
+        caption: "Both workers together; a dead worker's rows wait for its lease to run out.",
+        marks: [{ atMs: recovery.killed_at_ms, label: "killed" }],
+      }),
+    );
+  }
+  return { id: "timeline", title: "Requests in flight", picker: null, variants: [{ label: "", plots }], initial: 0 };
+}
+
+function plotOf(
+  id: string,
+  title: string,
+  of: {
+    readonly timeline: JobBenchRun["timeline"];
+    readonly slots: number;
+    readonly caption: string;
+    readonly marks: readonly { readonly atMs: number; readonly label: string }[];
+  },
+): Plot {
+  const { step_ms: stepMs, in_flight: inFlight } = of.timeline;
+  return {
+    id,
+    title,
+    caption: of.caption,
+    x: { label: "seconds since the begin", scale: "linear", unit: "s" },
+    y: { label: "", scale: "linear", unit: "count" },
+    // In the middle of the step whose mean it is.
+    xs: inFlight.map((_, step) => ((step + 0.5) * stepMs) / 1_000),
+    series: [{ label: "in flight", tone: 0, values: inFlight, points: false, dashed: false }],
+    lines: [
+      { axis: "y", at: of.slots, label: `${of.slots} slots` },
+      ...of.marks.map(({ atMs, label }) => ({ axis: "x" as const, at: atMs / 1_000, label })),
+    ],
+    shades: [],
+  };
+}
+
+function nameOf({ kind, pair }: JobBenchRun): string {
+  return pair === 0 ? `${RUN_NAMES[kind]}, recorded` : `${RUN_NAMES[kind]} ${pair}`;
+}
+
+function section(id: string, title: string, content: Html): Html {
+  return `<section aria-labelledby="${id}-title"><div class="head"><h2 id="${id}-title">${escaped(title)}</h2></div>\n${content}\n</section>`;
+}

@@ -1,0 +1,43 @@
+import type { JobBenchRun } from "../../bench/job/job-bench-report.ts";
+
+/** A run of 100 rows in ten seconds with nothing to remark upon. */
+export function jobBenchRun(changes: Partial<JobBenchRun> = {}): JobBenchRun {
+  return {
+    kind: "job",
+    pair: 1,
+    started_at: "2026-01-02T03:04:05.000Z",
+    slots: 64,
+    rows: { accepted: 100, failed: 0 },
+    requests: 100,
+    answers: 100,
+    refused: 0,
+    errors: 0,
+    prompt_tokens: 2_000,
+    output_tokens: 10_000,
+    accepted_output_tokens: 10_000,
+    answers_without_tokens: 0,
+    wall_ms: 10_000,
+    prepare_ms: 200,
+    ramp_ms: 300,
+    drain_ms: 500,
+    finish_ms: 100,
+    tail_fraction: 0.06,
+    utilisation: 0.9,
+    dispatch_utilisation: 0.99,
+    peak_in_flight: 64,
+    rows_s: 10,
+    answers_s: 10,
+    steady_answers_s: 11,
+    tok_s: 1_000,
+    tok_s_accepted: 1_000,
+    waste: 0,
+    cpu_ms: 30,
+    cpu_us_per_answer: 300,
+    recording_ms: 1,
+    peak_rss_bytes: 100_000_000,
+    server_output_tokens: 10_000,
+    prefix_cache_hit_rate: null,
+    timeline: { step_ms: 1_000, in_flight: [60, 64, 64, 64, 64, 64, 64, 64, 64, 20] },
+    ...changes,
+  };
+}
