@@ -25,7 +25,7 @@ export type BenchProfile =
   | { readonly kind: "sweep"; readonly sweep: SweepProfile };
 
 export interface SweepProfile extends Omit<SweepOptions, "slo" | "maxConcurrency"> {
-  /** Of the stage at full load; null for as many as the server says that it works on at a time, or 256. */
+  /** Of the stage at full load; null for as many as the server says that it works on at a time, up to 1,024, or 256. */
   readonly maxConcurrency: number | null;
 }
 

@@ -50,7 +50,7 @@ export async function runBench(options: BenchOptions, hooks: BenchHooks): Promis
     onRecords: (lines) => folder.addRecords(lines),
     noOpEventsPerSecond,
   });
-  const fullLoad = probe.limits.maxConcurrentRequests ?? FULL_LOAD;
+  const fullLoad = Math.min(probe.limits.maxConcurrentRequests ?? FULL_LOAD, MOST_FULL_LOAD);
   const run = new BenchRun({ options, hooks, folder, generator, target, promptSet, fullLoad });
   const head = await headOf(options, { id, startedAt, probe, target, promptSet });
   return await run.run(head);
@@ -86,6 +86,8 @@ interface BenchRunParts {
 const LIVE = { minPoints: 10 };
 /** Where the server does not say how many requests it works on at a time. */
 const FULL_LOAD = 256;
+/** Where it allows more than any engine works on at a time, or says that it has no limit. */
+const MOST_FULL_LOAD = 1_024;
 
 class BenchRun {
   readonly #parts: BenchRunParts;

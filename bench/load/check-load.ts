@@ -2,6 +2,9 @@
 import { TidingError } from "../../shared/errors.ts";
 import type { MeasuredWindow, StageLoad } from "./stage-load.ts";
 
+/** Each takes a connection, and a client has no more ports towards one address. */
+const MOST_PLACES = 65_535;
+
 /** Throws `USAGE` for a stage that would never end, never measure, or cannot be scheduled. */
 export function checkLoad(load: StageLoad): void {
   const { arrivals, seconds, requests, warmUpSeconds, coolDownSeconds, rampSeconds } = load;
@@ -19,6 +22,10 @@ export function checkLoad(load: StageLoad): void {
   }
   if (requests !== null && !isCount(requests)) {
     throw refused(load, `has ${requests} requests`, "Give it a whole number from 1 on.");
+  }
+  if (placesOf(load) > MOST_PLACES) {
+    const mend = `Take at most ${MOST_PLACES}: each takes a connection of this client.`;
+    throw refused(load, `would have ${placesOf(load)} requests in flight`, mend);
   }
   const cut = Math.max(warmUpSeconds, rampSeconds) + coolDownSeconds;
   if (seconds !== null && cut >= seconds) {

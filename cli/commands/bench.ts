@@ -133,7 +133,7 @@ function addLoadOptions(command: Command): void {
     .option("--steps <n>", "stages of a sweep before it looks closer (default: 10)", positiveNumber)
     .option(
       "--max-concurrency <n>",
-      "in flight at a sweep's full load (default: the server's limit, or 256)",
+      "in flight at a sweep's full load (default: the server's limit up to 1,024, or 256)",
       positiveNumber,
     );
 }

@@ -9,6 +9,7 @@ import { watchInterrupts } from "../../interrupts.ts";
 import { addSetOption, positiveNumber } from "../../options.ts";
 import type { CliContext } from "../../terminal.ts";
 import { lookOf, writeJson, writeLines } from "../../terminal.ts";
+import { plain } from "../../text.ts";
 
 interface JobBenchFlags {
   readonly set?: readonly string[];
@@ -73,7 +74,7 @@ export function benchJobCommand(context: CliContext, finish: Finish): Command {
   1    a run stopped because of an error
   2    the command or the spec is wrong, or such a job cannot be measured; nothing was started
   130  interrupted`,
-        next: "Next: docs/bench-job.md says what each figure means. `tiding bench` alone measures an endpoint.",
+        next: "Next: docs/bench-job.md says what each figure means. `tiding bench` without `job` measures an endpoint.",
       }),
     )
     .action(async (job: string, flags: JobBenchFlags) => {
@@ -107,6 +108,7 @@ async function benchJob(context: CliContext, job: string, flags: JobBenchFlags):
       ? {}
       : {
           onRun: (run) => tell(view.beginLines(run)),
+          onNotice: (notice) => tell([plain(notice)]),
           onRunEnd: (run) => tell(view.runLines(run, lookOf(stderr, environment))),
         }),
   };

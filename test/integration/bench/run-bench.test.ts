@@ -133,6 +133,36 @@ void test("a stage that cannot be run is refused before the endpoint is asked an
   assert.deepEqual(await readdir(folder), []);
 });
 
+void test("more requests in flight than a client has ports are refused", async (t) => {
+  const { folder: _, ...options } = await setUp(t);
+  const loads = [stage({ kind: "closed", concurrency: 70_000 }, { requests: 70_000 })];
+  await assert.rejects(runBench({ ...options, profile: { kind: "stages", loads } }, { signal }), {
+    code: "USAGE",
+    message: /70000 requests in flight/,
+  });
+});
+
+void test("a sweep of a server without a limit has a full load that a client can make", async (t) => {
+  const { folder: _, ...options } = await setUp(t, { maxConcurrentRequests: 0 });
+  const ending = new AbortController();
+  const told: Arrivals[] = [];
+  const { name: _name, arrivals: _arrivals, ...every } = stage({ kind: "at-once" }, { requests: 2 });
+  await runBench(
+    { ...options, profile: { kind: "sweep", sweep: { stage: { ...every, seconds: 1 }, maxConcurrency: null } } },
+    {
+      signal: ending.signal,
+      onStage({ arrivals }) {
+        told.push(arrivals);
+        if (told.length === 2) ending.abort();
+      },
+    },
+  );
+  assert.deepEqual(told, [
+    { kind: "closed", concurrency: 1 },
+    { kind: "closed", concurrency: 1_024 },
+  ]);
+});
+
 void test("each run has an id of its own, and with it nonces that no other run sent", async (t) => {
   const { folder: _, ...options } = await setUp(t, { log: "memory" });
   const first = await runBench(options, { signal });
