@@ -1,4 +1,10 @@
 /** Tiding as a library: whatever a command does, a program can do. */
+export type { Plan, PlanRange } from "./bench/plan/plan-document.ts";
+export { planJob } from "./bench/plan/plan-job.ts";
+export type { PlanOptions } from "./bench/plan/plan-options.ts";
+export type { PlanPrices, TokenPrice } from "./bench/plan/prices.ts";
+export type { BenchReport } from "./bench/report/bench-report.ts";
+export { readReport } from "./bench/report/read-report.ts";
 export {
   coordinatorAtWork,
   listJobs,

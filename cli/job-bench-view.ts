@@ -1,6 +1,7 @@
 /** The job benchmark as text: what will be run, how each run went, and the figures. */
 import { figureRows, recoveryTexts, type FigureRow } from "../bench/job/figure-rows.ts";
 import type { JobBenchReport, JobBenchRun } from "../bench/job/job-bench-report.ts";
+import type { JobBenchPlan } from "../bench/job/run-job-bench.ts";
 import { shownMs, shownNumber, shownShare } from "../bench/report/numbers.ts";
 import { formatCount, formatCounted } from "./format.ts";
 import { renderTable } from "./table.ts";
@@ -17,13 +18,13 @@ const RUN_NAMES: Readonly<Record<string, string>> = {
 const NOTE_WIDTH = 100;
 
 /** What is about to be paid for. */
-export function planLines(plan: { readonly rows: number; readonly runs: number; readonly isTrial: boolean }): string[] {
-  const { rows, runs, isTrial } = plan;
+export function planLines({ rows, isTrial, runs, killRows }: JobBenchPlan): string[] {
   if (isTrial) {
     return [`${formatCounted(rows, "trial row")} to see how fast it goes, then ${runs} runs. All of it is paid for.`];
   }
-  const all = formatCounted(rows * runs, "row");
-  return [`${formatCounted(runs, "run")} of ${formatCounted(rows, "row")}: ${all} are paid for.`];
+  const kill = killRows === 0 ? "" : `, and one of ${formatCounted(killRows, "row")} with a worker killed`;
+  const all = formatCounted(rows * runs + killRows, "row");
+  return [`${formatCounted(runs, "run")} of ${formatCounted(rows, "row")}${kill}: ${all} are paid for.`];
 }
 
 export function beginLines(run: { readonly number: number; readonly of: number; readonly kind: string }): string[] {

@@ -8,6 +8,7 @@ import { endpointsCommand } from "./commands/endpoints.ts";
 import { initCommand } from "./commands/init.ts";
 import { jobsCommand } from "./commands/jobs.ts";
 import { pauseCommand } from "./commands/pause.ts";
+import { planCommand } from "./commands/plan.ts";
 import { previewCommand } from "./commands/preview.ts";
 import { probeCommand } from "./commands/probe.ts";
 import { resumeCommand } from "./commands/resume.ts";
@@ -28,6 +29,7 @@ import { isLive, lookOf } from "./terminal.ts";
 const commands = [
   runCommand,
   previewCommand,
+  planCommand,
   statusCommand,
   retryCommand,
   batchCommand,

@@ -7,6 +7,8 @@ import type { PreparedJob } from "./prepare-job.ts";
 
 /** For each step, what its endpoints serve. */
 export type Served = readonly (readonly {
+  /** Its kind; not told over a broker. */
+  readonly server?: string;
   readonly model: string;
   readonly revision: string | null;
   readonly advice?: readonly string[];

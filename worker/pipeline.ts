@@ -1,6 +1,7 @@
 /** A job's steps as a worker runs them: tasks, the gateways to their models, and the columns between them. */
 import type { ColumnType } from "../shared/rows/row-schema.ts";
 import type { Task } from "../shared/task/task.ts";
+import type { GatewayAnswer } from "./endpoints/gateway-call.ts";
 import type { LLMGateway } from "./endpoints/llm-gateway.ts";
 import type { StepForms } from "./structured/step-forms.ts";
 
@@ -28,9 +29,20 @@ export interface StepOutput {
   readonly type: ColumnType | "inferred";
 }
 
+/** An answer, and what it answers. */
+export interface RowAnswer {
+  readonly rowId: number;
+  /** Index of the step. */
+  readonly step: number;
+  readonly generation: number;
+  readonly answer: GatewayAnswer;
+}
+
 export interface Pipeline {
   readonly seed: number;
   /** Retry round, 0 for the first run: a row that is run again gets seeds of its own. */
   readonly round: number;
   readonly steps: readonly PipelineStep[];
+  /** Told of every answer, also of those that were no use or whose row failed later. */
+  readonly onAnswer?: (answered: RowAnswer) => void;
 }

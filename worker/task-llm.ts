@@ -70,7 +70,7 @@ export function taskLLM(run: TaskRunOf): TaskLLM {
       const asked = { generationKwargs, preQuery, seedFor, signal };
       if (form !== null) return generateOfForm(run, input, { gateway, call, form, asked });
       const answer = await gateway.generate(input, asked);
-      run.calls.push({ step: step.name, generation, call, answer });
+      record(run, { step: step.name, generation, call, answer });
       return answer;
     },
   };
@@ -78,7 +78,7 @@ export function taskLLM(run: TaskRunOf): TaskLLM {
 
 /** Throws `ROW_INVALID` for a form that is none, and as `askStructured` does. */
 function generateOfForm(
-  { step, generation, calls }: TaskRunOf,
+  run: TaskRunOf,
   input: LLMInput,
   of: {
     readonly gateway: LLMGateway;
@@ -87,6 +87,7 @@ function generateOfForm(
     readonly asked: GatewayGenerateOptions;
   },
 ): Promise<Generation> {
+  const { step, generation } = run;
   const { gateway, call, form, asked } = of;
   const compiled = step.forms.compiled(form);
   const options = { ...asked, structuredOutput: compiled.form };
@@ -94,8 +95,13 @@ function generateOfForm(
     compiled,
     retries: step.forms.retries,
     ask: withNewSeeds((next, seedFor) => gateway.generate(next, { ...options, seedFor }), asked.seedFor),
-    record: (answer, structured) => calls.push({ step: step.name, generation, call, answer, structured }),
+    record: (answer, structured) => record(run, { step: step.name, generation, call, answer, structured }),
   });
+}
+
+function record({ calls, pipeline, rowId, step }: TaskRunOf, called: CallRecord): void {
+  calls.push(called);
+  pipeline.onAnswer?.({ rowId, step: step.index, generation: called.generation, answer: called.answer });
 }
 
 function withoutLLM(step: PipelineStep): TidingError {

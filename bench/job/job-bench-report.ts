@@ -86,7 +86,7 @@ export const Recovery = z.strictObject({
   recovery_ms: ms.nullable(),
   /** Requests of the killed worker that were in flight: cut, and paid for as far as they were. */
   requests_cut: count,
-  /** Requests of the killed worker, cut or answered and not committed, that another worker sent again: paid twice. */
+  /** Sent again by others of what the killed worker had in flight, or had an answer to and not committed: paid twice. */
   requests_sent_again: count,
   /** From the kill until the last of them was sent again: nearly all of it is the dead worker's lease; null without any. */
   sent_again_ms: ms.nullable(),

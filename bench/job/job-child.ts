@@ -41,8 +41,15 @@ export interface JobOutcome extends WorkedSpan {
   readonly shapes: readonly RequestShape[];
 }
 
-/** Rows done so far, five times a second. */
-export type JobNote = number;
+/** How far it is, five times a second; and what the engine remarks. */
+export type JobNote =
+  | {
+      /** Rows so far. */
+      readonly done: number;
+      /** Rows that there are or, while that is not known, about how many; null where nothing tells. */
+      readonly total: number | null;
+    }
+  | { readonly notice: string };
 
 growHeapSparingly();
 serveChild<JobTask, JobOutcome, JobNote>(async ({ file, overrides, trace, bodies, broker }, { leave, note }) => {
@@ -51,7 +58,7 @@ serveChild<JobTask, JobOutcome, JobNote>(async ({ file, overrides, trace, bodies
   const environment = process.env;
   const loaded = await loadSpec(file, { overrides, environment });
   let slots = slotsOfSpec(loaded.spec);
-  const onNotice = (notice: string): void => void process.stderr.write(`${notice}\n`);
+  const onNotice = (notice: string): void => note({ notice });
   const options: RunJobOptions = {
     loaded,
     environment,
@@ -59,7 +66,8 @@ serveChild<JobTask, JobOutcome, JobNote>(async ({ file, overrides, trace, bodies
     stop: leave,
     onNotice,
     onProgress: (progress) => {
-      note(progress.rows.accepted + progress.rows.failed);
+      const { accepted, failed, total } = progress.rows;
+      note({ done: accepted + failed, total: total ?? progress.estimatedTotal });
       const used = slotsInUse(progress);
       if (broker === undefined && totalSlots(used) > 0) slots = used;
     },

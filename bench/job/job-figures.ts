@@ -1,5 +1,5 @@
 /** From runs to figures: pure. */
-import type { JobBenchReport, JobBenchRun, Spread } from "./job-bench-report.ts";
+import type { JobBenchReport, JobBenchRun, Recovery, Spread } from "./job-bench-report.ts";
 
 export function spread(values: readonly (number | null | undefined)[]): Spread {
   const sorted = values.filter((value) => value !== null && value !== undefined).toSorted((a, b) => a - b);
@@ -102,6 +102,17 @@ export function notesOf(runs: readonly JobBenchRun[]): string[] {
     notes.push(`The server's prefix cache had ${low} to ${high} of the prompts' tokens, which came to it before.`);
   }
   return notes;
+}
+
+/** Null: the job was over first. */
+export function notesOfRecovery(recovery: Recovery | null): string[] {
+  if (recovery === null) return ["The job was over before a worker could be killed in its middle: it needs more rows."];
+  const survivors = (recovery.slots * (recovery.workers - 1)) / recovery.workers;
+  if (recovery.in_flight_lowest >= survivors / 2) return [];
+  return [
+    "After the kill even the other worker ran out of rows, and what was left waited for the dead one's lease: " +
+      "the recovery time says nothing of a longer job. It needs more rows.",
+  ];
 }
 
 function extremes(values: readonly number[]): readonly [number, number] {

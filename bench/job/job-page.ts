@@ -111,11 +111,12 @@ function timelines({ runs, recovery }: JobBenchReport): PlotGroup {
       timeline: run.timeline,
       slots: run.slots,
       caption: `${shownShare(run.utilisation)} of ${run.slots} slots in the mean.`,
-      marks: [
-        ...(run.ramp_ms === null ? [] : [{ atMs: run.ramp_ms, label: "ramped up" }]),
+      marks: [],
+      shades: [
+        ...(run.ramp_ms === null ? [] : [{ fromMs: 0, toMs: run.ramp_ms, label: "ramp" }]),
         ...(run.drain_ms === null || run.finish_ms === null
           ? []
-          : [{ atMs: run.wall_ms - run.finish_ms - run.drain_ms, label: "nothing left to start" }]),
+          : [{ fromMs: run.wall_ms - run.finish_ms - run.drain_ms, toMs: run.wall_ms, label: "tail" }]),
       ],
     }),
   );
@@ -126,6 +127,7 @@ function timelines({ runs, recovery }: JobBenchReport): PlotGroup {
         slots: recovery.slots,
         caption: "Both workers together; a dead worker's rows wait for its lease to run out.",
         marks: [{ atMs: recovery.killed_at_ms, label: "killed" }],
+        shades: [],
       }),
     );
   }
@@ -140,6 +142,7 @@ function plotOf(
     readonly slots: number;
     readonly caption: string;
     readonly marks: readonly { readonly atMs: number; readonly label: string }[];
+    readonly shades: readonly { readonly fromMs: number; readonly toMs: number; readonly label: string }[];
   },
 ): Plot {
   const { step_ms: stepMs, in_flight: inFlight } = of.timeline;
@@ -156,7 +159,7 @@ function plotOf(
       { axis: "y", at: of.slots, label: `${of.slots} slots` },
       ...of.marks.map(({ atMs, label }) => ({ axis: "x" as const, at: atMs / 1_000, label })),
     ],
-    shades: [],
+    shades: of.shades.map(({ fromMs, toMs, label }) => ({ from: fromMs / 1_000, to: toMs / 1_000, label })),
   };
 }
 

@@ -46,52 +46,54 @@ export async function measureRecovery(options: KillOptions): Promise<KillOutcome
   const { folder, environment, signal, specFolder } = options;
   const binary = await findNatsServer({ signal, env: { ...environment } });
   await using server = await spawnNatsServer({ binary, storeDir: path.join(folder, "nats"), signal });
-  const crew: ChildWork<unknown>[] = [];
+  const workers: ChildWork<unknown>[] = [];
   const traces: string[] = [];
-  const startWorker = (): Promise<void> => {
-    const trace = path.join(folder, `worker-${crew.length}.trace`);
-    traces.push(trace);
-    return new Promise((resolve, reject) => {
-      const task = { broker: server.url, trace, folder: specFolder };
-      const worker = startChild<WorkerTask, unknown, WorkerNote>("worker-child", task, {
-        environment,
-        signal,
-        onNote: () => resolve(),
-      });
-      worker.done.catch(reject);
-      crew.push(worker);
-    });
-  };
   let killedMs: number | null = null;
+  let fail = (_error: unknown): void => undefined;
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  failed.catch(() => undefined); // Whoever waits for something else hears of it by the race below.
+  const startWorker = async (): Promise<void> => {
+    const index = workers.length;
+    const trace = path.join(folder, `worker-${index}.trace`);
+    let isStarted = (): void => undefined;
+    const started = new Promise<void>((resolve) => (isStarted = resolve));
+    const task = { broker: server.url, trace, folder: specFolder };
+    const starting = { environment, signal, onNote: () => isStarted() };
+    const worker = startChild<WorkerTask, unknown, WorkerNote>("worker-child", task, starting);
+    workers.push(worker);
+    traces.push(trace);
+    worker.done.catch((error: unknown) => {
+      if (index > 0 || killedMs === null) fail(error);
+    });
+    await Promise.race([started, failed]);
+  };
   const kill = async (): Promise<void> => {
     killedMs = clockMs();
-    await crew[0]!.kill();
+    await workers[0]!.kill();
     if (options.replace) await startWorker();
   };
-  let killing: Promise<void> = Promise.resolve();
+  let killing = Promise.resolve();
+  const onNote = (note: JobNote): void => {
+    if ("notice" in note) return;
+    const rows = Math.min(options.rows, note.total ?? Infinity);
+    if (killedMs !== null || note.done < rows / 2 || note.done >= rows) return;
+    killing = kill();
+    killing.catch(fail);
+  };
+  let job: ChildWork<JobOutcome> | null = null;
   try {
     await Promise.all(Array.from({ length: WORKERS }, startWorker));
     const task = { file: options.file, overrides: options.overrides, trace: path.join(folder, "coordinator.trace") };
-    const job = startChild<JobTask, JobOutcome, JobNote>(
-      "job-child",
-      { ...task, broker: server.url },
-      {
-        environment,
-        signal,
-        onNote: (rows) => {
-          if (killedMs === null && rows >= options.rows / 2 && rows < options.rows) killing = kill();
-        },
-      },
-    );
-    crew.push(job);
-    const outcome = await job.done;
+    const fleetTask = { ...task, broker: server.url };
+    job = startChild<JobTask, JobOutcome, JobNote>("job-child", fleetTask, { environment, signal, onNote });
+    const outcome = await Promise.race([job.done, failed]);
     await killing;
-    const survivors = crew.filter((child) => child !== job && (killedMs === null || child !== crew[0]));
-    for (const child of survivors) child.leave();
-    await Promise.all(survivors.map((child) => child.done));
+    const survivors = killedMs === null ? workers : workers.slice(1);
+    for (const worker of survivors) worker.leave();
+    await Promise.all(survivors.map((worker) => worker.done));
     return await outcomeOf(outcome, { traces, killedMs, ...options });
   } catch (error) {
-    await Promise.all(crew.map((child) => child.kill()));
+    await Promise.all([...workers, ...(job === null ? [] : [job])].map((child) => child.kill()));
     throw error;
   }
 }
@@ -107,7 +109,8 @@ async function outcomeOf(
   const allSlots = WORKERS * totalSlots(slots);
   const sent = await Promise.all(traces.map((trace) => measureTrace(trace, { beganMs, endedMs, slots: allSlots })));
   if (killedMs === null) return { recovery: null, sent };
-  const tally = new RecoveryTally({ slots: allSlots, beganMs, killed: { worker: 0, atMs: killedMs } });
+  const diedMs = Math.max(killedMs, await lastStamp(traces[0]!));
+  const tally = new RecoveryTally({ slots: allSlots, beganMs, killed: { worker: 0, atMs: diedMs } });
   for await (const event of inOrder(traces.map(readTrace))) tally.add(event);
   const { figures, ...found } = tally.finish(endedMs);
   return {
@@ -119,7 +122,7 @@ async function outcomeOf(
       slots: allSlots,
       rows: { accepted: report.rows.accepted, failed: report.rows.failed },
       wall_ms: figures.wallMs,
-      killed_at_ms: killedMs - beganMs,
+      killed_at_ms: diedMs - beganMs,
       in_flight_before: found.inFlightBefore,
       in_flight_lowest: found.inFlightLowest,
       recovery_ms: found.recoveryMs,
@@ -129,4 +132,11 @@ async function outcomeOf(
       timeline: { step_ms: figures.timeline.stepMs, in_flight: [...figures.timeline.inFlight] },
     },
   };
+}
+
+/** A killed process may go on for a moment, until the system comes to it: what it sent then was sent. */
+async function lastStamp(trace: string): Promise<number> {
+  let lastMs = -Infinity;
+  for await (const { atMs } of readTrace(trace)) lastMs = atMs;
+  return lastMs;
 }

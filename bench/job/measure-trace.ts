@@ -27,6 +27,27 @@ export async function measureTrace(
   return tally.finish(endedMs);
 }
 
+/**
+ * Mean time of the answers to the later half of a trace's requests: the first ones pay for connections, and for code that
+ * has not run yet. Null where there is none.
+ */
+export async function laterAnswerMs(path: string, requests: number): Promise<number | null> {
+  const open = new Map<number, number>();
+  let [answers, sumMs] = [0, 0];
+  for await (const event of readTrace(path)) {
+    if (event.number < requests / 2) continue;
+    if (event.kind === "began") open.set(event.number, event.atMs);
+    else {
+      if (event.status === 200) {
+        answers++;
+        sumMs += event.atMs - (open.get(event.number) ?? event.atMs);
+      }
+      open.delete(event.number);
+    }
+  }
+  return answers === 0 ? null : sumMs / answers;
+}
+
 /** Pure; keeps a key of 16 characters for each different body. */
 export class TraceTally {
   readonly #meter: InFlightMeter;

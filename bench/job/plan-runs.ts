@@ -26,9 +26,9 @@ export function plannedRuns({
 const LEAST_ROUNDS = 4;
 const MOST_ROWS = 200_000;
 
-/** Rows that are run first to see how fast the endpoint goes: two rounds. */
+/** Rows that are run first to see how fast the endpoint goes: four rounds, of which the later ones count. */
 export function trialRows(slots: number): number {
-  return Math.max(16, 2 * slots);
+  return Math.max(16, LEAST_ROUNDS * slots);
 }
 
 /** Rows with which a job takes about `seconds` with full slots, by what a trial showed. */
@@ -38,16 +38,21 @@ export function rowsFor(
     readonly slots: number;
     readonly rows: number;
     readonly answers: number;
-    /** Requests in flight, summed over time: by Little's law the time of an answer, times the answers. */
-    readonly busyMs: number;
+    /** Mean time of an answer under full load; null where there was none. */
+    readonly answerMs: number | null;
   },
 ): number {
-  const { slots, rows, answers, busyMs } = trial;
+  const { slots, rows, answers, answerMs } = trial;
   const least = LEAST_ROUNDS * slots;
-  if (answers === 0 || busyMs <= 0) return least;
-  const answersPerSecond = (slots * 1_000) / (busyMs / answers);
+  if (answers === 0 || answerMs === null || answerMs <= 0) return least;
+  const answersPerSecond = (slots * 1_000) / answerMs;
   const wanted = Math.round((seconds * answersPerSecond * rows) / answers);
   return Math.min(MOST_ROWS, Math.max(least, wanted));
+}
+
+/** Of the run in which one of two workers is killed: with twice the slots it takes as long as the others do. */
+export function killRows(rows: number): number {
+  return 2 * rows;
 }
 
 const SHARDS = 64;

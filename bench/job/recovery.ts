@@ -56,7 +56,7 @@ export class RecoveryTally {
 
   add({ worker, event }: FleetEvent): void {
     const { killed } = this.#options;
-    if (event.atMs >= killed.atMs) this.#kill();
+    if (event.atMs > killed.atMs) this.#kill();
     if (this.#isKilled && worker === killed.worker) return;
     this.#advance(event.atMs);
     if (event.kind === "began") this.#began(worker, event);
@@ -83,7 +83,7 @@ export class RecoveryTally {
     const asked = `${event.key} ${event.seed}`;
     this.#meter.started(event.atMs, true);
     if (worker === this.#options.killed.worker) this.#open.set(event.number, asked);
-    else if (this.#isKilled && this.#paid.delete(asked)) {
+    else if (this.#isKilled && this.#paid.has(asked)) {
       this.#sentAgain++;
       this.#sentAgainMs = event.atMs;
     }

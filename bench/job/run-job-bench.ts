@@ -21,10 +21,10 @@ import { startChild } from "./child-work.ts";
 import { slotsOfOrigins, slotsOfSpec, totalSlots } from "./endpoint-slots.ts";
 import { JOB_BENCH_REPORT_VERSION, type JobBenchReport, type JobBenchRun } from "./job-bench-report.ts";
 import type { JobNote, JobOutcome, JobTask, WorkedSpan } from "./job-child.ts";
-import { figuresOf, notesOf, scalingOf } from "./job-figures.ts";
-import { measureRecovery, type KillOutcome } from "./kill-worker.ts";
-import { measureTrace, type TraceFigures } from "./measure-trace.ts";
-import { plannedRuns, rowsFor, shardRowsFor, trialRows, type PlannedRun } from "./plan-runs.ts";
+import { figuresOf, notesOf, notesOfRecovery, scalingOf } from "./job-figures.ts";
+import { measureRecovery, type KillOptions, type KillOutcome } from "./kill-worker.ts";
+import { laterAnswerMs, measureTrace, type TraceFigures } from "./measure-trace.ts";
+import { killRows, plannedRuns, rowsFor, shardRowsFor, trialRows, type PlannedRun } from "./plan-runs.ts";
 import { runRecord } from "./run-record.ts";
 import { countingServers, NOTHING_TOLD, type ServerCounts } from "./server-side.ts";
 
@@ -42,16 +42,28 @@ export interface JobBenchOptions {
   /** Also on the first endpoint alone. */
   readonly scale: boolean;
   /** A last run over NATS, with a worker killed. */
-  readonly killWorker: { readonly replace: boolean } | null;
+  readonly killWorker: Pick<KillOptions, "replace"> | null;
   readonly signal: AbortSignal;
+}
+
+export interface JobBenchPlan {
+  /** Of a trial: its own, and the runs' are not known yet. */
+  readonly rows: number;
+  readonly isTrial: boolean;
+  /** Runs of so many rows each; after the trial. */
+  readonly runs: number;
+  /** Of the run in which a worker is killed; 0 without one, or while it is not known. */
+  readonly killRows: number;
 }
 
 export interface JobBenchHooks {
   /** What will be run and paid for; said before it is. */
-  readonly onPlan?: (plan: { readonly rows: number; readonly runs: number; readonly isTrial: boolean }) => void;
+  readonly onPlan?: (plan: JobBenchPlan) => void;
   /** A run begins; the first is 1. The trial is 0. */
   readonly onRun?: (run: { readonly number: number; readonly of: number; readonly kind: string }) => void;
-  /** Rows of the running job, or of none for a bare loop. */
+  /** What the engine remarks of a job, such as that it waits for an endpoint. */
+  readonly onNotice?: (notice: string) => void;
+  /** Rows of the running job that are done. */
   readonly onRows?: (rows: number) => void;
   readonly onRunEnd?: (run: JobBenchRun) => void;
 }
@@ -110,7 +122,8 @@ class JobBench {
     const planned = plannedRuns({ repeats, scale });
     const of = planned.length + (killWorker === null ? 0 : 1);
     const rows = await this.#rows(of);
-    this.#hooks.onPlan?.({ rows, runs: of, isTrial: false });
+    const rowsOfKill = killWorker === null ? 0 : Math.min(this.#loaded.spec.input.limit ?? Infinity, killRows(rows));
+    this.#hooks.onPlan?.({ rows, isTrial: false, runs: planned.length, killRows: rowsOfKill });
     for (const [index, run] of planned.entries()) {
       this.#hooks.onRun?.({ number: index + 1, of, kind: run.kind });
       const record = run.kind === "bare" ? await this.#bare(run) : await this.#job(run, rows);
@@ -120,7 +133,7 @@ class JobBench {
     let kill: KillOutcome | null = null;
     if (killWorker !== null) {
       this.#hooks.onRun?.({ number: of, of, kind: "kill-worker" });
-      kill = await this.#kill(rows, killWorker.replace);
+      kill = await this.#kill(rowsOfKill, killWorker);
       this.#sent.push(...kill.sent);
     }
     // Threads are those that make the load of an endpoint's benchmark.
@@ -134,16 +147,17 @@ class JobBench {
     const limit = this.#loaded.spec.input.limit ?? Infinity;
     if (rows !== null) return Math.min(rows, limit);
     const asked = Math.min(limit, trialRows(totalSlots(slotsOfSpec(this.#loaded.spec))));
-    this.#hooks.onPlan?.({ rows: asked, runs, isTrial: true });
+    this.#hooks.onPlan?.({ rows: asked, isTrial: true, runs, killRows: 0 });
     this.#hooks.onRun?.({ number: 0, of: runs, kind: "trial" });
-    const { outcome, traced } = await this.#runJob({ limit: asked, overrides: [] });
+    const { outcome, traced, trace } = await this.#runJob({ limit: asked, overrides: [] });
     const { accepted, failed } = outcome.report.rows;
     const found = rowsFor(seconds, {
       slots: totalSlots(outcome.slots),
       rows: accepted + failed,
       answers: traced.answers,
-      busyMs: traced.meanInFlight * traced.wallMs,
+      answerMs: await laterAnswerMs(trace, traced.requests),
     });
+    await rm(trace);
     // The whole input was in the trial.
     if (accepted + failed < asked) return accepted + failed;
     return Math.min(limit, found);
@@ -206,7 +220,10 @@ class JobBench {
       trace,
       ...(job.bodies === undefined ? {} : { bodies: job.bodies }),
     };
-    const onNote = (rows: JobNote): void => this.#hooks.onRows?.(rows);
+    const onNote = (note: JobNote): void => {
+      if ("notice" in note) this.#hooks.onNotice?.(note.notice);
+      else this.#hooks.onRows?.(note.done);
+    };
     const outcome = await startChild<JobTask, JobOutcome, JobNote>("job-child", task, { environment, signal, onNote })
       .done;
     await rm(output, { recursive: true });
@@ -215,7 +232,7 @@ class JobBench {
     return { outcome, traced, trace };
   }
 
-  #kill(rows: number, replace: boolean): Promise<KillOutcome> {
+  #kill(rows: number, how: Pick<KillOptions, "replace">): Promise<KillOutcome> {
     const { file, environment, signal } = this.#options;
     const shardRows = Math.min(this.#loaded.spec.run.shard_rows, shardRowsFor(rows));
     return measureRecovery({
@@ -226,7 +243,7 @@ class JobBench {
       rows,
       folder: this.#folder,
       environment,
-      replace,
+      ...how,
       signal,
     });
   }
@@ -245,8 +262,7 @@ class JobBench {
     const sum = (read: (figures: TraceFigures) => number): number =>
       this.#sent.reduce((total, figures) => total + read(figures), 0);
     const notes = notesOf(this.#runs);
-    if (kill !== null && kill.recovery === null)
-      notes.push("The job was over before a worker could be killed in its middle: more rows would let it.");
+    if (kill !== null) notes.push(...notesOfRecovery(kill.recovery));
     return {
       version: JOB_BENCH_REPORT_VERSION,
       kind: "job",

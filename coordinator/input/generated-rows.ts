@@ -14,8 +14,9 @@ export function generatedRows(): RowSource {
     files: [],
     schema: [],
     estimateRows: () => Infinity,
+    entries: () => Promise.resolve({ kind: "blocks", blocks: [{ file: 0, at: 0, rows: Infinity }] }),
     async *rows(from, signal) {
-      for (let first = from?.at ?? 0; ; first += CHUNK_ROWS) {
+      for (let first = (from?.at ?? 0) + (from?.skip ?? 0); ; first += CHUNK_ROWS) {
         signal.throwIfAborted();
         yield Array.from({ length: CHUNK_ROWS }, (_, index): InputRow => rowAt(first + index));
       }

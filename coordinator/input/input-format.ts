@@ -2,7 +2,7 @@
 import { TidingError } from "../../shared/errors.ts";
 import { isSameType } from "./column-types.ts";
 import type { ColumnType, RowSchema } from "../../shared/rows/row-schema.ts";
-import type { InputFile } from "./row-source.ts";
+import type { InputFile, RowBlock } from "./row-source.ts";
 
 /** A row as it stands in a file. */
 export interface FileRow {
@@ -26,6 +26,10 @@ export interface InputFormat {
   readonly seeksBytes: boolean;
   /** Rows of all files, where files say so; known once `columns` was asked for. */
   readonly rowCount?: () => number;
+  /** The rows of all files as they lie together, where files say so; known once `columns` was asked for. */
+  readonly blocks?: () => readonly RowBlock[];
+  /** Every line of a file that is not compressed is a row. */
+  readonly hasRowALine?: true;
   /** The columns that all files have, by the input's names. Throws INPUT_UNREADABLE for files of another format. */
   columns(files: readonly InputFile[]): Promise<RowSchema>;
   /** The rows of a file in chunks, with at least the columns `names`; entered as `SourceOffset` says. */

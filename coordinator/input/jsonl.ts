@@ -26,6 +26,7 @@ export function jsonlFormat(): InputFormat {
   return {
     isTyped: false,
     seeksBytes: true,
+    hasRowALine: true,
     async columns(files) {
       for (const file of files) checkShape(await readTextHead(file.path), file.path);
       return await inferColumns(files);

@@ -3,11 +3,12 @@ import { TidingError } from "../../shared/errors.ts";
 import type { RowSchema } from "../../shared/rows/row-schema.ts";
 import type { InputSpec } from "../../shared/spec/job-spec.ts";
 import { generatedRows } from "./generated-rows.ts";
+import { compressionOf } from "./compression.ts";
 import { findInputFiles } from "./input-files.ts";
 import type { FileRow, InputFormat } from "./input-format.ts";
 import { RowShape } from "./row-shape.ts";
 import type { ShapedColumn } from "./row-shape.ts";
-import type { InputFile, InputRow, RowSource, SourceOffset } from "./row-source.ts";
+import type { InputFile, InputRow, RowEntries, RowSource, SourceOffset } from "./row-source.ts";
 import { requireColumns, selectColumns } from "./select-columns.ts";
 
 const RAW_BYTES = 4_096;
@@ -35,6 +36,7 @@ export async function openRowSource(input: InputSpec, options: OpenRowSourceOpti
     files,
     schema: shape.schema,
     estimateRows: (rowsBefore, offset) => format.rowCount?.() ?? estimate(files, { format, rowsBefore, offset }),
+    entries: () => entriesOf(format, files),
     rows: (from, signal) => readRows({ files, format, shape, strict: input.strict }, from, signal),
   };
 }
@@ -47,6 +49,13 @@ function estimate(
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const before = files.slice(0, offset.file).reduce((sum, file) => sum + file.bytes, 0) + offset.at;
   return before === 0 ? null : Math.round((rowsBefore * bytes) / before);
+}
+
+async function entriesOf(format: InputFormat, files: readonly InputFile[]): Promise<RowEntries | null> {
+  if (format.blocks !== undefined) return { kind: "blocks", blocks: format.blocks() };
+  if (format.hasRowALine !== true) return null;
+  for (const file of files) if (file.bytes > 0 && (await compressionOf(file.path)) !== "none") return null;
+  return { kind: "lines" };
 }
 
 type FormatName = NonNullable<InputSpec["format"]>;

@@ -19,7 +19,7 @@ import type { FileOffset, FileRow, InputFormat } from "./input-format.ts";
 import { parquetColumns, parquetParsers, withRawDecimals } from "./parquet-types.ts";
 import type { ConvertedColumn } from "./parquet-types.ts";
 import { readFailure } from "./read-failure.ts";
-import type { InputFile } from "./row-source.ts";
+import type { InputFile, RowBlock } from "./row-source.ts";
 
 /** About how many bytes of values are held at once. */
 const SLICE_BYTES = 33_554_432;
@@ -37,16 +37,18 @@ const compressors: Compressors = {
 };
 
 export function parquetFormat(sliceBytes: number = SLICE_BYTES): InputFormat {
-  let rowCount = 0;
+  let blocks: RowBlock[] = [];
   return {
     isTyped: true,
     seeksBytes: false,
-    rowCount: () => rowCount,
+    rowCount: () => blocks.reduce((sum, { rows }) => sum + rows, 0),
+    blocks: () => blocks,
     async columns(files) {
-      rowCount = 0;
+      blocks = [];
       return sharedColumns(files, async (file) => {
         const described = await describe(file);
-        rowCount += described?.rows ?? 0;
+        for (const [at, rows] of (described?.groups ?? []).entries())
+          blocks.push({ file: files.indexOf(file), at, rows });
         return described?.columns ?? null;
       });
     },
@@ -57,14 +59,14 @@ export function parquetFormat(sliceBytes: number = SLICE_BYTES): InputFormat {
   };
 }
 
-async function describe(file: InputFile): Promise<{ columns: ConvertedColumn[]; rows: number } | null> {
+async function describe(file: InputFile): Promise<{ columns: ConvertedColumn[]; groups: number[] } | null> {
   if (file.bytes === 0) return null;
   try {
     await using handle = await open(file.path);
     const metadata = await readMetadata(handle, file);
     const columns = parquetColumns(metadata);
     const twice = columns.find(({ name }, index) => columns.findIndex((column) => column.name === name) !== index);
-    if (twice === undefined) return { columns, rows: Number(metadata.num_rows) };
+    if (twice === undefined) return { columns, groups: rowsOfGroups(metadata) };
     throw new TidingError("INPUT_UNREADABLE", `Two columns are named "${twice.name}".`, {
       place: file.path,
       mend: "Give each column a name of its own.",
@@ -72,6 +74,10 @@ async function describe(file: InputFile): Promise<{ columns: ConvertedColumn[]; 
   } catch (error) {
     throw readFailure(error, file.path, WHOLE_MEND);
   }
+}
+
+function rowsOfGroups(metadata: FileMetaData): number[] {
+  return metadata.row_groups.map((group) => Number(group.num_rows));
 }
 
 async function readMetadata(handle: FileHandle, file: InputFile): Promise<FileMetaData> {
@@ -115,7 +121,7 @@ async function* readRows(
       utf8: false,
       geoparquet: false,
     });
-    const counts = metadata.row_groups.map((rowGroup) => Number(rowGroup.num_rows));
+    const counts = rowsOfGroups(metadata);
     let groupStart = counts.slice(0, group).reduce((sum, count) => sum + count, 0);
     for (; group < counts.length; group += 1) {
       const rows = counts[group]!;

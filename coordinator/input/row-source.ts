@@ -29,12 +29,27 @@ export interface InputFile {
   readonly sample: string;
 }
 
+/** So many rows that lie together; entered at any of them by `{ file, at, skip }`. */
+export interface RowBlock {
+  readonly file: number;
+  readonly at: number;
+  readonly rows: number;
+}
+
+/**
+ * How rows in the middle are reached without reading what comes before. `blocks`: all there are, in input order. `lines`: at
+ * any byte; what comes first there may be the rest of a row, and what follows is whole.
+ */
+export type RowEntries = { readonly kind: "blocks"; readonly blocks: readonly RowBlock[] } | { readonly kind: "lines" };
+
 export interface RowSource {
   readonly files: readonly InputFile[];
   /** After selection and mapping; frozen by the first run. */
   readonly schema: RowSchema;
   /** Rows of the whole input: as its files say, or by the share that lies before an offset; null where neither tells. */
   estimateRows(rowsBefore: number, offset: SourceOffset): number | null;
+  /** Null where the middle is only reached by reading up to it. */
+  entries(): Promise<RowEntries | null>;
   /** Rows in input order, in chunks, from an offset on (null: from the start). Bounded memory. */
   rows(from: SourceOffset | null, signal: AbortSignal): AsyncIterable<readonly InputRow[]>;
 }

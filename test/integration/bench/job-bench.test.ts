@@ -207,7 +207,7 @@ void test("keys reach the bare loop, and nothing of them the report", async () =
 void test("a worker that is killed in the middle is recovered from, and what it cost is as the server saw it", async () => {
   const latency = { distribution: "fixed", medianMs: 100 } as const;
   await using world = await JobWorld.open(500, { log: "memory", latency, answerTokens: 10 });
-  const report = await bench(world, { run: { shard_rows: 256 } }, { rows: 500, killWorker: { replace: true } });
+  const report = await bench(world, { run: { shard_rows: 256 } }, { rows: 250, killWorker: { replace: true } });
   const { recovery } = report;
   assert.ok(recovery !== null);
   assert.deepEqual(recovery.rows, { accepted: 500, failed: 0 });
@@ -218,12 +218,18 @@ void test("a worker that is killed in the middle is recovered from, and what it 
   const log = world.simulator.requests();
   // An answer that was on its way when the worker died the server holds for given.
   assert.ok(count(log, "dropped") <= recovery.requests_cut);
-  // Three runs before it see each prompt once; what is seen five times was sent again.
-  const again = log.filter(({ nth }) => nth > 4);
-  assert.equal(again.length, recovery.requests_sent_again);
+  // Three runs before it saw the first 250 prompts once each; what is seen once more was sent again.
+  const keys = new Set(log.filter(({ nth }) => nth === 3).map(({ key }) => key));
+  const again = log.filter(({ key, nth }) => nth > (keys.has(key) ? 4 : 1));
+  // What the worker had begun to send as it died may never have come.
+  const within = (counted: number, seen: number): boolean => counted >= seen && counted <= seen + recovery.requests_cut;
+  assert.ok(
+    within(recovery.requests_sent_again, again.length),
+    `${recovery.requests_sent_again}, ${again.length} seen`,
+  );
   assert.ok(recovery.requests_cut > 0 && recovery.requests_sent_again >= recovery.requests_cut);
   assert.ok(recovery.sent_again_ms !== null && recovery.sent_again_ms > 0);
-  assert.equal(report.paid.requests, log.length);
+  assert.ok(within(report.paid.requests, log.length), `${report.paid.requests}, ${log.length} seen`);
 });
 
 void test("an interrupted benchmark leaves no process and no file behind", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JobBenchRun } from "../../../../bench/job/job-bench-report.ts";
-import { figuresOf, notesOf, scalingOf, spread, wasteOf } from "../../../../bench/job/job-figures.ts";
+import type { JobBenchRun, Recovery } from "../../../../bench/job/job-bench-report.ts";
+import { figuresOf, notesOf, notesOfRecovery, scalingOf, spread, wasteOf } from "../../../../bench/job/job-figures.ts";
 import { plannedRuns, rowsFor, trialRows } from "../../../../bench/job/plan-runs.ts";
 import { jobBenchRun } from "../../../support/job-bench-report.ts";
 
@@ -64,6 +64,28 @@ void test("notes say what limits the figures, and nothing where nothing does", (
     assert.match(notes, said);
 });
 
+void test("a recovery in which nobody had rows left is noted, as is a job that was over first", () => {
+  const recovery: Recovery = {
+    workers: 2,
+    replaced: true,
+    shard_rows: 10,
+    slots: 32,
+    rows: { accepted: 100, failed: 0 },
+    wall_ms: 60_000,
+    killed_at_ms: 10_000,
+    in_flight_before: 32,
+    in_flight_lowest: 15,
+    recovery_ms: 1_500,
+    requests_cut: 16,
+    requests_sent_again: 20,
+    sent_again_ms: 30_000,
+    timeline: { step_ms: 1_000, in_flight: [] },
+  };
+  assert.deepEqual(notesOfRecovery(recovery), []);
+  assert.match(notesOfRecovery({ ...recovery, in_flight_lowest: 3 }).join(), /ran out of rows/);
+  assert.match(notesOfRecovery(null).join(), /over before/);
+});
+
 void test("runs turn their order from pair to pair, after one that warms the server's caches", () => {
   const order = plannedRuns({ repeats: 3, scale: false }).map(({ kind, pair: number }) => `${kind} ${number}`);
   assert.deepEqual(order, ["job 0", "bare 1", "job 1", "job 2", "bare 2", "bare 3", "job 3"]);
@@ -73,10 +95,11 @@ void test("runs turn their order from pair to pair, after one that warms the ser
 
 void test("the number of rows is what full slots answer in the time asked for", () => {
   // 64 slots, 2 s an answer: 32 a second.
-  const trial = { slots: 64, rows: 128, answers: 128, busyMs: 256_000 };
+  const trial = { slots: 64, rows: 256, answers: 256, answerMs: 2_000 };
   assert.equal(rowsFor(60, trial), 1_920);
-  assert.equal(rowsFor(60, { ...trial, answers: 256, busyMs: 512_000 }), 960, "two calls a row");
+  assert.equal(rowsFor(60, { ...trial, answers: 512 }), 960, "two calls a row");
   assert.equal(rowsFor(1, trial), 256, "never less than four rounds");
   assert.equal(rowsFor(60, { ...trial, answers: 0 }), 256);
-  assert.equal(trialRows(64), 128);
+  assert.equal(rowsFor(60, { ...trial, answerMs: null }), 256);
+  assert.equal(trialRows(64), 256);
 });

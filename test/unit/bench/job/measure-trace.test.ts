@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { TraceTally } from "../../../../bench/job/measure-trace.ts";
+import { laterAnswerMs, TraceTally } from "../../../../bench/job/measure-trace.ts";
 import { LineFile, lineOf, readTrace, type TraceEvent } from "../../../../bench/job/request-trace.ts";
 
 let numbers = 0;
@@ -76,6 +76,28 @@ void test("a trace file gives back what was written, without the line that a kil
   const read: TraceEvent[] = [];
   for await (const event of readTrace(file)) read.push(event);
   assert.deepEqual(read, [{ ...one, atMs: 81_234_567.123 }, ...events.slice(1)]);
+});
+
+void test("the time of an answer is that of the later requests, which met warm connections", async (t) => {
+  const folder = await mkdtemp(path.join(tmpdir(), "tiding-trace-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = path.join(folder, "trace");
+  {
+    using lines = new LineFile(file);
+    for (const [number, tookMs, status] of [
+      [0, 900, 200],
+      [1, 700, 200],
+      [2, 100, 200],
+      [3, 120, 200],
+      [4, 5, 429],
+    ] as const) {
+      const start = { ...began(1_000 * number, "a"), number };
+      lines.add(lineOf(start));
+      lines.add(lineOf(ended(start, 1_000 * number + tookMs, status)));
+    }
+  }
+  assert.equal(await laterAnswerMs(file, 4), 110);
+  assert.equal(await laterAnswerMs(file, 10), null);
 });
 
 void test("an unbuffered trace is in the file line by line", async (t) => {

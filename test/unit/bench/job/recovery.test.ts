@@ -54,6 +54,13 @@ void test("without another worker in its place in flight does not come back", ()
   assert.deepEqual([found.cut, found.sentAgain, found.sentAgainMs], [2, 0, null]);
 });
 
+void test("what two others sent again is paid three times, and counts twice", () => {
+  const tally = new RecoveryTally({ slots: 2, beganMs: 0, killed: { worker: 0, atMs: 100 } });
+  for (const event of [began(0, 0, "a"), began(1, 200, "a"), began(2, 210, "a")]) tally.add(event);
+  const found = tally.finish(300);
+  assert.deepEqual([found.sentAgain, found.sentAgainMs], [2, 110]);
+});
+
 void test("what the dead had been refused was not paid for, and is no loss", () => {
   const tally = new RecoveryTally({ slots: 2, beganMs: 0, killed: { worker: 0, atMs: 100 } });
   const refused = began(0, 0, "a");
