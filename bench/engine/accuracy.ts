@@ -67,6 +67,7 @@ printFigure({
     worst: { stage: furthest.stage, ...cellsOf(furthest) },
     knee: { measured: knee, truth: rounded(CAPACITY), share: rounded(kneeShare) },
     figures: found.length,
+    tooFar: found.filter(({ share }) => share > 1).map((one) => ({ ...cellsOf(one), stage: one.stage })),
     stages,
     /** Of each figure the stage that was furthest from the truth. */
     table: names.map((name) => {

@@ -43,7 +43,7 @@ printFigure({
     "regression: the h100 preset behind HTTP, furthest from the published ITL or tokens a second, up to saturation",
   value: rounded(value),
   want: `at most ${SHARE}`,
-  ok: value <= SHARE,
+  ok: wanted.length > 0 && value <= SHARE,
   details: { seconds, saturation: SATURATION, loadAverage: loadavg().map((load) => rounded(load, 2)), rows },
 });
 
@@ -62,7 +62,8 @@ async function measure({ rate, itlMs, tokensPerSecond }: PublishedRate) {
   };
   const options: MeasuredRunOptions = {
     simulator: {
-      batching: { preset: "h100", kvTokens: KV_TOKENS },
+      // The prompts have no nonce, so that every run has the same lengths; nothing of that is to be found in a cache.
+      batching: { preset: "h100", kvTokens: KV_TOKENS, prefixCache: false },
       answerLength: ANSWER_LENGTH,
       maxConcurrentRequests: 0,
     },

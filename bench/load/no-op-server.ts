@@ -12,7 +12,21 @@ import type { AddressInfo } from "node:net";
 
 export interface NoOpServer extends AsyncDisposable {
   readonly url: string;
+  /** What it has sent so far. */
+  sent(): Promise<NoOpSent>;
 }
+
+export interface NoOpSent {
+  /** To their ends. */
+  readonly answers: number;
+  /** Of one token each. */
+  readonly events: number;
+}
+
+type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
+/** From its process: where it is, and whenever it is asked what it has sent. */
+export type NoOpMessage = { readonly url: string } | { readonly sent: NoOpSent };
 
 /** Starts the server in a process that ends when this one does. Every answer is of so many tokens. */
 export async function startNoOpServer(tokens: number): Promise<NoOpServer> {
@@ -20,12 +34,17 @@ export async function startNoOpServer(tokens: number): Promise<NoOpServer> {
   const child = fork(entry, [`${tokens}`], { execArgv: [] });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
-    child.once("message", (message) => resolve(message as string));
+    child.once("message", (message: NoOpMessage) => "url" in message && resolve(message.url));
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`The server that does nothing ended with code ${code}.`)));
   });
   return {
     url,
+    sent: () =>
+      new Promise((resolve) => {
+        child.once("message", (message: NoOpMessage) => "sent" in message && resolve(message.sent));
+        child.send("sent");
+      }),
     [Symbol.asyncDispose]: async () => {
       child.disconnect();
       await exited;
@@ -40,12 +59,13 @@ interface Stream {
   isFull: boolean;
 }
 
-/** In its process: serves, and resolves with the URL. */
-export function serveNoOp(tokens: number): Promise<string> {
+/** In its process: serves, and resolves with the URL. What is not posted is answered at once: somebody asks for its health. */
+export function serveNoOp(tokens: number): Promise<{ readonly url: string; readonly sent: NoOpSent }> {
+  const sent: Writable<NoOpSent> = { answers: 0, events: 0 };
   const streams = new Set<Stream>();
   let isTurning = false;
   const turn = (): void => {
-    for (const stream of streams) if (!stream.isFull) writeOne(stream, streams);
+    for (const stream of streams) if (!stream.isFull) writeOne(stream, { streams, sent });
     isTurning = streams.size > 0;
     if (isTurning) setImmediate(turn);
   };
@@ -53,6 +73,7 @@ export function serveNoOp(tokens: number): Promise<string> {
     request
       .on("data", () => undefined)
       .on("end", () => {
+        if (request.method !== "POST") return void response.end();
         response.writeHead(200, ["content-type", "text/event-stream"]);
         const stream: Stream = { response, events: eventsFor(request), left: tokens, isFull: false };
         streams.add(stream);
@@ -61,17 +82,24 @@ export function serveNoOp(tokens: number): Promise<string> {
       });
   });
   return new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+    server.listen(0, "127.0.0.1", () => {
+      resolve({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sent });
+    });
   });
 }
 
-function writeOne(stream: Stream, streams: Set<Stream>): void {
+function writeOne(
+  stream: Stream,
+  { streams, sent }: { readonly streams: Set<Stream>; readonly sent: Writable<NoOpSent> },
+): void {
   const { response, events } = stream;
   if (stream.left > 0) {
     stream.left--;
+    sent.events++;
     stream.isFull = !response.write(events.token);
     return;
   }
+  sent.answers++;
   streams.delete(stream);
   response.end(events.end);
 }

@@ -13,11 +13,14 @@ export const CONTEXT_TOKENS = 1_024;
 
 export class ModelServer extends ServerProcess {
   /** Where another program takes its port meanwhile, the server says so and ends. */
-  static async create({ python, model }: PythonEnvironment): Promise<ModelServer> {
+  static async create(
+    { python, model }: PythonEnvironment,
+    { parallel = PARALLEL }: { readonly parallel?: number } = {},
+  ): Promise<ModelServer> {
     const port = await freePort();
     // One core is left to those who ask.
     const threads = Math.max(1, Math.min(4, availableParallelism() - 1));
-    const options = { model, names: MODEL_NAMES, port, parallel: PARALLEL, contextTokens: CONTEXT_TOKENS, threads };
+    const options = { model, names: MODEL_NAMES, port, parallel, contextTokens: CONTEXT_TOKENS, threads };
     return new ModelServer({
       command: [python, pythonProgram("serve_model.py"), JSON.stringify(options)],
       port,

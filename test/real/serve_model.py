@@ -24,6 +24,7 @@ parameters.hostnames = ["127.0.0.1"]
 parameters.port = options["port"]
 parameters.n_parallel = options["parallel"]
 parameters.n_ctx = options["parallel"] * options["contextTokens"]
+parameters.endpoint_metrics = True
 parameters.cpuparams.n_threads = options["threads"]
 parameters.cpuparams_batch.n_threads = options["threads"]
 server = xllamacpp.Server(parameters)

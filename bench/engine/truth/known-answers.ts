@@ -42,7 +42,7 @@ const FAULTS: Partial<Record<FaultKind, KnownFault>> = {
 
 export interface KnownRun {
   readonly prompts: BenchOptions["prompts"];
-  /** The report's id, which nonces depend on. */
+  /** The report's id, which nonces depend on where there are any. */
   readonly run: string;
   readonly route: LoadTarget["route"];
   readonly simulator: SimulatorInput;

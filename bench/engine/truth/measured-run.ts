@@ -42,8 +42,10 @@ export interface MeasuredRun {
 
 const SEED = 20_261;
 
+/** The same in every run: they begin with no nonce. */
 export function promptsOf({ maxTokens, promptTokens }: MeasuredRunOptions): BenchOptions["prompts"] {
-  return { source: { kind: "synthetic", tokens: { mean: promptTokens } }, maxTokens, seed: SEED, folder: tmpdir() };
+  const tokens = { mean: promptTokens };
+  return { source: { kind: "synthetic", tokens }, maxTokens, seed: SEED, nonce: false, folder: tmpdir() };
 }
 
 /** Runs it, and deletes what it wrote. */
