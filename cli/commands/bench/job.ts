@@ -74,7 +74,7 @@ export function benchJobCommand(context: CliContext, finish: Finish): Command {
   1    a run stopped because of an error
   2    the command or the spec is wrong, or such a job cannot be measured; nothing was started
   130  interrupted`,
-        next: "Next: docs/bench-job.md says what each figure means. `tiding bench` without `job` measures an endpoint.",
+        next: "Next: docs/bench-job.md says what each figure means. `tiding bench URL` measures an endpoint.",
       }),
     )
     .action(async (job: string, flags: JobBenchFlags) => {
