@@ -44,6 +44,8 @@ async function run(task: BenchTask, { python, program }: PeerEnvironment): Promi
     // Of its nine processes; more of them would take a core from the server.
     "--workers-max": "1",
     "--record-processor-service-count": "1",
+    // llama.cpp's server closes each connection that it said to keep, and aiperf fails requests that cross that.
+    "--connection-reuse-strategy": "never",
     "--ui": "none",
     "--output-artifact-dir": out,
   };
@@ -57,13 +59,9 @@ async function run(task: BenchTask, { python, program }: PeerEnvironment): Promi
   });
   const summary: unknown = JSON.parse(await readFile(join(out, "profile_export_aiperf.json"), "utf8"));
   const lines = (await readFile(join(out, "profile_export.jsonl"), "utf8")).trimEnd().split("\n");
-  return {
-    ...readReport(
-      summary,
-      lines.map((line): unknown => JSON.parse(line)),
-    ),
-    ...usage,
-  };
+  // A request that failed has no metrics; it is missed in the count.
+  const answered = lines.map((line) => JSON.parse(line) as object).filter((line) => !("error" in line));
+  return { ...readReport(summary, answered), ...usage };
 }
 
 const Average = z.object({ avg: z.number() });

@@ -33,19 +33,25 @@ interface Adjustment {
 }
 
 /**
- * Judges each metric as it stands; where that differs or cannot be told, without what makes it another: the clock's start,
+ * Judges each of these metrics that the tool has as it stands; where that differs or cannot be told, without what makes it another: the clock's start,
  * the server's own pace in those runs, and both.
  */
-export function compareTool({ definitions }: Pick<BenchTool, "definitions">, sides: Sides): readonly Comparison[] {
-  return METRICS.filter((metric) => definitions[metric] !== undefined).map((metric): Comparison => {
-    const [ours, theirs] = [valuesOf(sides.ours, metric), valuesOf(sides.theirs, metric)];
-    const judged = [{ explanation: null, values: theirs }, ...adjustments(metric, theirs, sides)].map(
-      ({ explanation, values }): Comparison => {
-        return { metric, ours, theirs, explanation, ...judge(ours, values) };
-      },
-    );
-    return judged.find(({ verdict }) => verdict === "agrees") ?? judged[0]!;
-  });
+export function compareTool(
+  { definitions }: Pick<BenchTool, "definitions">,
+  sides: Sides,
+  metrics: readonly Metric[] = METRICS,
+): readonly Comparison[] {
+  return metrics
+    .filter((metric) => definitions[metric] !== undefined)
+    .map((metric): Comparison => {
+      const [ours, theirs] = [valuesOf(sides.ours, metric), valuesOf(sides.theirs, metric)];
+      const judged = [{ explanation: null, values: theirs }, ...adjustments(metric, theirs, sides)].map(
+        ({ explanation, values }): Comparison => {
+          return { metric, ours, theirs, explanation, ...judge(ours, values) };
+        },
+      );
+      return judged.find(({ verdict }) => verdict === "agrees") ?? judged[0]!;
+    });
 }
 
 function valuesOf(runs: readonly Observed[], metric: Metric): readonly number[] {
