@@ -74,9 +74,10 @@ for (const [stream, ask] of [
   });
 }
 
-void test("a stream is looked at once in a connection's life, and again when it was missed", async () => {
+void test("a stream is looked at once in a connection's life, and again when it was missed", async (t) => {
   await using server = await startNatsServer("2.9.10");
   const answering = await openConnection(server.url);
+  t.after(() => answering.close());
   let created = "0001-01-01T00:00:00Z";
   let looks = 0;
   answering.subscribe("ANSWERS.STREAM.INFO.HALF", {
@@ -86,7 +87,9 @@ void test("a stream is looked at once in a connection's life, and again when it 
     },
   });
   const connection = await openConnection(server.url);
+  t.after(() => connection.close());
   const health = new NatsHealth([connection]);
+  const answeringHealth = new NatsHealth([answering]);
   const manager = await jetstreamManager(connection, { apiPrefix: "ANSWERS", checkAPI: false });
   const streams = new WholeStreams(manager, health);
   const answer = (): Promise<string> => streams.ask("HALF", async () => "answer");
@@ -107,12 +110,13 @@ void test("a stream is looked at once in a connection's life, and again when it 
   assert.equal(await answer(), "answer");
   assert.equal(looks, 3);
 
-  const { session } = health;
+  const sessions = [health.session, answeringHealth.session];
   await server.kill9();
   await server.restart();
-  while (health.session === session || !health.isUp) await delay(5);
+  for (const [index, each] of [health, answeringHealth].entries()) {
+    while (each.session === sessions[index] || !each.isUp) await delay(5);
+  }
   await answering.flush();
   assert.equal(await answer(), "answer");
   assert.equal(looks, 4);
-  await Promise.all([answering, connection].map((each) => each.close()));
 });
