@@ -1,7 +1,7 @@
 /** A worker in a process of its own, as `tiding worker` is, until it is asked to leave. */
 import { workForBroker } from "../../jobs/work-for-broker.ts";
 import { growHeapSparingly } from "../../jobs/sparing-heap.ts";
-import { onLeave, serveMeasured } from "./measured-child.ts";
+import { serveMeasured } from "./measured-child.ts";
 
 export interface FleetWorkerTask {
   readonly broker: string;
@@ -9,14 +9,12 @@ export interface FleetWorkerTask {
 
 growHeapSparingly();
 /** The first note says that it looks for the broker. */
-serveMeasured<FleetWorkerTask, { readonly rows: number }, true>(({ broker }, note) => {
-  const drain = new AbortController();
-  onLeave(() => drain.abort());
+serveMeasured<FleetWorkerTask, { readonly rows: number }, true>(({ broker }, note, leave) => {
   note(true);
   return workForBroker({
     broker: { address: broker },
     environment: {},
-    drain: drain.signal,
+    drain: leave,
     stop: new AbortController().signal,
     onNotice: () => undefined,
   });

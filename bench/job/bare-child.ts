@@ -8,7 +8,7 @@
 import { readBodies } from "./body-spool.ts";
 import { openDispatcher } from "../../worker/llms/http-client.ts";
 import { clockMs } from "../fine-timer.ts";
-import { serveChild, usageSoFar } from "./child-work.ts";
+import { serveChild, usageSoFar } from "../child-work.ts";
 import type { WorkedSpan } from "./job-child.ts";
 import { RequestRecorder, type RequestShape } from "./record-requests.ts";
 import { readTrace } from "./request-trace.ts";

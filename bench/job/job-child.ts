@@ -7,7 +7,7 @@ import type { JobReport } from "../../shared/observe/job-report.ts";
 import { loadSpec } from "../../shared/spec/load-spec.ts";
 import { clockMs } from "../fine-timer.ts";
 import { acceptedTokens } from "./accepted-tokens.ts";
-import { serveChild, usageSoFar } from "./child-work.ts";
+import { serveChild, usageSoFar } from "../child-work.ts";
 import { slotsInUse, slotsOfSpec, totalSlots, type EndpointSlots } from "./endpoint-slots.ts";
 import { RequestRecorder, type RequestShape } from "./record-requests.ts";
 

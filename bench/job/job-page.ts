@@ -1,51 +1,34 @@
 /** A job benchmark as one HTML file, with the timeline of every run. */
 import { shownMs, shownNumber, shownShare, shownWhole } from "../report/numbers.ts";
-import { escaped, htmlPairs, htmlTable, scriptJson, type Html } from "../report/page/html.ts";
-import { PAGE_STYLE } from "../report/page/page-style.ts";
+import { htmlPage, plotSection, section, type PageParts } from "../report/page/html-page.ts";
+import { escaped, htmlPairs, htmlTable, type Html } from "../report/page/html.ts";
 import type { Plot, PlotGroup } from "../report/page/plot.ts";
-import type { PageParts } from "../report/page/report-page.ts";
 import { figureRows, recoveryTexts, type FigureRow } from "./figure-rows.ts";
 import type { JobBenchReport, JobBenchRun } from "./job-bench-report.ts";
-
-/** Nothing is loaded from anywhere, and the browser is told so. */
-const POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 
 const RUN_NAMES = { job: "job", bare: "bare loop", "job-one-endpoint": "job on one endpoint" } as const;
 
 export function jobPage(report: JobBenchReport, parts: PageParts): Html {
-  const { job } = report;
-  const groups = [timelines(report)];
-  const notes = report.notes.map((note) => `<li>${escaped(note)}</li>`).join("");
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="Tiding ${escaped(report.tiding)}">
-<title>${escaped(job.name)}: job benchmark</title>
-<style>${parts.plotterStyle}${PAGE_STYLE}</style>
-</head>
-<body>
-<main>
-<header>
-<h1>${escaped(job.name)}</h1>
-<p class="lead">${escaped(described(report))}</p>
-${notes === "" ? "" : `<ul class="notes" aria-label="What limits these figures">${notes}</ul>`}
-</header>
-${section("figures", "Figures", figureTable(report))}
-${section("timeline", "Requests in flight", `<div class="plots" id="plots-timeline"></div><noscript><p>The plots need JavaScript.</p></noscript>`)}
-${section("runs", "Runs", runTable(report.runs))}
-${section("setup", "What was measured", setup(report))}
-<footer>Measured by Tiding ${escaped(report.tiding)}, ${escaped(report.started_at)}, run ${escaped(report.id)}. Beside this page: job-report.json.</footer>
-</main>
-<script type="application/json" id="plots">${scriptJson(groups)}</script>
-<script>${parts.plotter}</script>
-<script type="module">${parts.script}</script>
-</body>
-</html>
-`;
+  const { name } = report.job;
+  const group = timelines(report);
+  return htmlPage(
+    {
+      title: `${name}: job benchmark`,
+      heading: name,
+      lead: described(report),
+      notes: report.notes,
+      sections: [
+        section("figures", "Figures", figureTable(report)),
+        plotSection(group),
+        section("runs", "Runs", runTable(report.runs)),
+        section("setup", "What was measured", setup(report)),
+      ],
+      groups: [group],
+      run: report,
+      beside: "job-report.json",
+    },
+    parts,
+  );
 }
 
 function described({ started_at: startedAt, seconds, job, runs }: JobBenchReport): string {
@@ -165,8 +148,4 @@ function plotOf(
 
 function nameOf({ kind, pair }: JobBenchRun): string {
   return pair === 0 ? `${RUN_NAMES[kind]}, recorded` : `${RUN_NAMES[kind]} ${pair}`;
-}
-
-function section(id: string, title: string, content: Html): Html {
-  return `<section aria-labelledby="${id}-title"><div class="head"><h2 id="${id}-title">${escaped(title)}</h2></div>\n${content}\n</section>`;
 }

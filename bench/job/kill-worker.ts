@@ -8,7 +8,7 @@ import path from "node:path";
 import { findNatsServer } from "../../shared/transport/nats/server/find-nats-server.ts";
 import { spawnNatsServer } from "../../shared/transport/nats/server/spawn-nats-server.ts";
 import { clockMs } from "../fine-timer.ts";
-import { startChild, type ChildWork } from "./child-work.ts";
+import { startChild, type ChildWork } from "../child-work.ts";
 import { totalSlots } from "./endpoint-slots.ts";
 import type { JobNote, JobOutcome, JobTask } from "./job-child.ts";
 import type { Recovery } from "./job-bench-report.ts";
@@ -16,6 +16,9 @@ import { measureTrace, type TraceFigures } from "./measure-trace.ts";
 import { inOrder, RecoveryTally } from "./recovery.ts";
 import { readTrace } from "./request-trace.ts";
 import type { WorkerNote, WorkerTask } from "./worker-child.ts";
+
+const WORKER_CHILD = new URL("./worker-child.ts", import.meta.url);
+const JOB_CHILD = new URL("./job-child.ts", import.meta.url);
 
 export interface KillOptions {
   readonly file: string;
@@ -59,7 +62,7 @@ export async function measureRecovery(options: KillOptions): Promise<KillOutcome
     const started = new Promise<void>((resolve) => (isStarted = resolve));
     const task = { broker: server.url, trace, folder: specFolder };
     const starting = { environment, signal, onNote: () => isStarted() };
-    const worker = startChild<WorkerTask, unknown, WorkerNote>("worker-child", task, starting);
+    const worker = startChild<WorkerTask, unknown, WorkerNote>(WORKER_CHILD, task, starting);
     workers.push(worker);
     traces.push(trace);
     worker.done.catch((error: unknown) => {
@@ -85,7 +88,7 @@ export async function measureRecovery(options: KillOptions): Promise<KillOutcome
     await Promise.all(Array.from({ length: WORKERS }, startWorker));
     const task = { file: options.file, overrides: options.overrides, trace: path.join(folder, "coordinator.trace") };
     const fleetTask = { ...task, broker: server.url };
-    job = startChild<JobTask, JobOutcome, JobNote>("job-child", fleetTask, { environment, signal, onNote });
+    job = startChild<JobTask, JobOutcome, JobNote>(JOB_CHILD, fleetTask, { environment, signal, onNote });
     const outcome = await Promise.race([job.done, failed]);
     await killing;
     const survivors = killedMs === null ? workers : workers.slice(1);

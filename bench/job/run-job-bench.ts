@@ -17,7 +17,7 @@ import { TidingError } from "../../shared/errors.ts";
 import { describeClient } from "../report/describe-client.ts";
 import type { BareTask } from "./bare-child.ts";
 import { checkBenchable, onFirstEndpoint } from "./check-benchable.ts";
-import { startChild } from "./child-work.ts";
+import { startChild } from "../child-work.ts";
 import { slotsOfOrigins, slotsOfSpec, totalSlots } from "./endpoint-slots.ts";
 import { JOB_BENCH_REPORT_VERSION, type JobBenchReport, type JobBenchRun } from "./job-bench-report.ts";
 import type { JobNote, JobOutcome, JobTask, WorkedSpan } from "./job-child.ts";
@@ -27,6 +27,9 @@ import { laterAnswerMs, measureTrace, type TraceFigures } from "./measure-trace.
 import { killRows, plannedRuns, rowsFor, shardRowsFor, trialRows, type PlannedRun } from "./plan-runs.ts";
 import { runRecord } from "./run-record.ts";
 import { countingServers, NOTHING_TOLD, type ServerCounts } from "./server-side.ts";
+
+const BARE_CHILD = new URL("./bare-child.ts", import.meta.url);
+const JOB_CHILD = new URL("./job-child.ts", import.meta.url);
 
 export interface JobBenchOptions {
   /** The spec's file. */
@@ -190,7 +193,7 @@ class JobBench {
     const task = { recorded, shapes, slots, trace };
     const startedAt = new Date();
     const { result: span, server } = await this.#counting(
-      () => startChild<BareTask, WorkedSpan>("bare-child", task, { environment, signal }).done,
+      () => startChild<BareTask, WorkedSpan>(BARE_CHILD, task, { environment, signal }).done,
     );
     const allSlots = [...slots.values()].reduce((sum, count) => sum + count, 0);
     const traced = await measureTrace(trace, { ...span, slots: allSlots });
@@ -224,7 +227,7 @@ class JobBench {
       if ("notice" in note) this.#hooks.onNotice?.(note.notice);
       else this.#hooks.onRows?.(note.done);
     };
-    const outcome = await startChild<JobTask, JobOutcome, JobNote>("job-child", task, { environment, signal, onNote })
+    const outcome = await startChild<JobTask, JobOutcome, JobNote>(JOB_CHILD, task, { environment, signal, onNote })
       .done;
     await rm(output, { recursive: true });
     const traced = await measureTrace(trace, { ...outcome, slots: totalSlots(outcome.slots) });

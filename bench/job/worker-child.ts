@@ -1,7 +1,7 @@
 /** A worker as `tiding worker` is, in a process of its own that may be killed, with its requests recorded. */
 import { growHeapSparingly } from "../../jobs/sparing-heap.ts";
 import { workForBroker } from "../../jobs/work-for-broker.ts";
-import { serveChild } from "./child-work.ts";
+import { serveChild } from "../child-work.ts";
 import { RequestRecorder } from "./record-requests.ts";
 
 export interface WorkerTask {

@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { replaceFile, storageError } from "../../coordinator/output/durable-file.ts";
-import { readPageParts } from "../report/page/report-page.ts";
+import { readPageParts } from "../report/page/html-page.ts";
 import type { JobBenchReport } from "./job-bench-report.ts";
 import { jobPage } from "./job-page.ts";
 

@@ -67,10 +67,16 @@ export const DEFINITIONS: readonly Definition[] = [
       "Tokens that came within the window, by the stamp of their event and of whatever request, over its length. The second key counts only requests that ended within it, as other tools do.",
   },
   {
+    name: "input tokens a second",
+    keys: "throughput.in_tok_s",
+    meaning:
+      "Prompt tokens of requests whose first token came within the window, over its length. Servers count a prompt at an answer's end, so those of requests that failed are not in it.",
+  },
+  {
     name: "output tokens",
     keys: "metrics.output_tokens, counts.token_sources",
     meaning:
-      "As the server's usage says; else the number of TGI's token events; else counted by a tokenizer here. The source of every count is recorded. An event is never taken for a token elsewhere.",
+      "As the server's usage says; else the number of TGI's token events; else counted by a tokenizer here. The source of every count is recorded. A request that broke off before its count came has none, and each of its events stands for one token in the tokens a second alone.",
   },
   {
     name: "in flight",

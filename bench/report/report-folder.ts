@@ -6,8 +6,9 @@ import { finished } from "node:stream/promises";
 import { hasCode, replaceFile, storageError } from "../../coordinator/output/durable-file.ts";
 import { isTidingError, TidingError } from "../../shared/errors.ts";
 import type { BenchReport } from "./bench-report.ts";
-import { readPageParts, reportPage } from "./page/report-page.ts";
-import type { PageParts } from "./page/report-page.ts";
+import { readPageParts } from "./page/html-page.ts";
+import { reportPage } from "./page/report-page.ts";
+import type { PageParts } from "./page/html-page.ts";
 import { stagesCsv } from "./stages-csv.ts";
 
 export const REPORT_FILE = "report.json";

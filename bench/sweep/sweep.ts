@@ -142,12 +142,19 @@ export class Sweep {
     return highest === undefined ? null : `Even ${highest.rate} req/s were kept up; the knee lies above.`;
   }
 
-  /** The rate of the last stage, if it failed where it should not have, and was tried once. */
+  /** A rate that was tried once and failed where it should not have: far below full load, or the SLO below one that met it. */
   #doubtful(): number | null {
-    const last = this.#reports.at(-1);
-    const tried = this.#tried().find(({ report }) => report === last);
-    if (tried === undefined || tried.stages > 1 || whyNotKeptUp(tried.report) === null) return null;
-    return tried.rate < DOUBTFUL_BELOW * this.#reports[1]!.throughput.req_s ? tried.rate : null;
+    const { slo } = this.#options;
+    const tried = this.#tried();
+    const believed = DOUBTFUL_BELOW * this.#reports[1]!.throughput.req_s;
+    const meets = (one: Tried): boolean => slo !== null && stageMeetsSlo(one.report, slo);
+    const highestMet = Math.max(...tried.filter(meets).map(({ rate }) => rate));
+    const doubtful = tried.find((one) => {
+      if (one.stages > 1) return false;
+      if (whyNotKeptUp(one.report) !== null) return one.rate < believed;
+      return slo !== null && one.rate < highestMet && !meets(one);
+    });
+    return doubtful?.rate ?? null;
   }
 
   #tried(): Tried[] {

@@ -5,7 +5,8 @@ import { DEFINITIONS } from "../../../../bench/report/definitions.ts";
 import { distributionPlots } from "../../../../bench/report/page/distribution-plots.ts";
 import { loadPlots } from "../../../../bench/report/page/load-plots.ts";
 import type { Plot, PlotGroup } from "../../../../bench/report/page/plot.ts";
-import { readPageParts, reportPage } from "../../../../bench/report/page/report-page.ts";
+import { readPageParts } from "../../../../bench/report/page/html-page.ts";
+import { reportPage } from "../../../../bench/report/page/report-page.ts";
 import { timelinePlots } from "../../../../bench/report/page/timeline-plots.ts";
 import { benchReport, stageReport, sweepReport } from "../../../support/bench-reports.ts";
 

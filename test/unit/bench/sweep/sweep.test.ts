@@ -196,6 +196,22 @@ void test("a rate that fails far below full load is tried again before it is bel
   assert.ok(Math.abs(result.knee_req_s! - 50) <= 5, `${result.knee_req_s}`);
 });
 
+void test("an SLO missed once below a rate that met it is tried again before it is believed", () => {
+  const server = { places: 100, stepMs: 10, eachMs: 0.1 };
+  const slo: SloLimits = { e2e_ms: 1, attainment: 0.99 };
+  let hiccups = 0;
+  const { names, result } = run({ ...OPTIONS, slo }, (load) => {
+    const measured = measure(server, load, 1500);
+    if (load.arrivals.kind !== "constant" || load.arrivals.rate > 20 || hiccups > 0) return measured;
+    hiccups += 1;
+    return { ...measured, slo: { goodput_req_s: 0, attainment: 0.5 } };
+  });
+  assert.deepEqual(names[4], `${names[2]} again`);
+  assert.equal(names.filter((name) => name.endsWith(" again")).length, 1);
+  const truth = ((1 - 1000 / 1500) * 1000) / 10;
+  assert.ok(Math.abs(result.slo_req_s! - truth) <= 0.1 * truth, `${result.slo_req_s} of ${truth}`);
+});
+
 void test("a rate is tried twice at most, and where none is kept up there is no knee", () => {
   const server = { places: 100, stepMs: 10, eachMs: 0.1 };
   const { names, result } = run(OPTIONS, (load) => ({

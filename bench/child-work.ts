@@ -6,7 +6,8 @@
  */
 import { fork } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { asTidingError, ERROR_CODES, TidingError, type ErrorCode } from "../../shared/errors.ts";
+import path from "node:path";
+import { asTidingError, ERROR_CODES, TidingError, type ErrorCode } from "../shared/errors.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -28,31 +29,31 @@ export interface ChildWork<Result> {
   readonly pid: number;
   /** Rejects with the child's own `TidingError`, or `INTERNAL` for one that ended without a word. */
   readonly done: Promise<Result>;
-  /** Asks it to end early; `onLeave` in the child hears it. */
+  /** Asks it to end early; the child's work has a signal for it. */
   leave(): void;
   /** Kills it as it stands; resolves when it is gone. */
   kill(): Promise<void>;
 }
 
 export interface StartOptions<Note> {
-  /** The child's whole environment. */
-  readonly environment: Environment;
+  /** The child's whole environment; this process's by default. */
+  readonly environment?: Environment;
   readonly onNote?: (note: Note) => void;
   /** Asks it to leave, and kills it when it has not after `GRACE_MS`. */
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
 }
 
 /** For what the child has begun elsewhere and must end: endpoints that it woke, requests in flight. */
 const GRACE_MS = 10_000;
 
-/** Starts `name`, an entry beside this file, on a task. */
+/** Starts `entry`, named as its source is, on a task. */
 export function startChild<Task, Result, Note = never>(
-  name: "job-child" | "bare-child" | "worker-child",
+  entry: URL,
   task: Task,
-  { environment, onNote, signal }: StartOptions<Note>,
+  { environment = process.env, onNote, signal }: StartOptions<Note> = {},
 ): ChildWork<Result> {
-  const entry = new URL(import.meta.url.endsWith(".ts") ? `./${name}.ts` : `./${name}.js`, import.meta.url);
-  const child = fork(entry, {
+  const built = import.meta.url.endsWith(".ts") ? entry : new URL(entry.href.replace(/\.ts$/, ".js"));
+  const child = fork(built, {
     execArgv: [],
     env: { ...environment },
     serialization: "advanced",
@@ -72,7 +73,9 @@ export function startChild<Task, Result, Note = never>(
   const done = new Promise<Result>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code, killed) =>
-      reject(new TidingError("INTERNAL", `The benchmark's ${name} ended without a result (${killed ?? code}).`)),
+      reject(
+        new TidingError("INTERNAL", `The benchmark's ${nameOf(entry)} ended without a result (${killed ?? code}).`),
+      ),
     );
     child.on("message", (message: FromChild) => {
       if (message.type === "note") onNote?.(message.note as Note);
@@ -82,11 +85,11 @@ export function startChild<Task, Result, Note = never>(
   });
   void exited.then(() => {
     clearTimeout(deadline);
-    signal.removeEventListener("abort", leave);
+    signal?.removeEventListener("abort", leave);
   });
   send({ task });
-  if (signal.aborted) leave();
-  else signal.addEventListener("abort", leave, { once: true });
+  if (signal?.aborted === true) leave();
+  else signal?.addEventListener("abort", leave, { once: true });
   const settled = Promise.allSettled([done, exited]).then(() => done);
   const kill = async (): Promise<void> => {
     settled.catch(() => undefined); // Whoever kills it expects no result.
@@ -136,6 +139,10 @@ function peakRss(): number {
     // No /proc: below.
   }
   return process.resourceUsage().maxRSS * 1_024;
+}
+
+function nameOf(entry: URL): string {
+  return path.basename(entry.pathname, ".ts");
 }
 
 function told(error: unknown): ToldError {
