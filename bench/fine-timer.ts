@@ -15,8 +15,8 @@ export function clockMs(): number {
   return seconds * 1_000 + nanoseconds / 1_000_000;
 }
 
-/** More than `setTimeout` was seen to be late on an idle machine; all of it is spent turning the event loop. */
-const TURNING_MS = 2;
+/** `setTimeout` was later than this on an idle machine once in a hundred times; it is spent turning the event loop, twice it at most. */
+const TURNING_MS = 1;
 /** A turn of an event loop that has nothing else to do takes less than this. */
 const IDLE_TURN_MS = 0.1;
 

@@ -7,7 +7,10 @@
  * same schedule and the same prompts (truth/virtual-stage.ts) and added up by the letter of the definitions
  * (truth/figures.ts). A sweep has to find the knee within 10 %.
  *
- *     node dist/bench/engine/accuracy.js [--seconds 30] [--sweep 20]
+ * All of it is done in several rounds. Counts, means and medians have to be true in each of them; of percentiles above the
+ * median, which some milliseconds decide in which the machine did something else, the round in the middle counts.
+ *
+ *     node dist/bench/engine/accuracy.js [--rounds 3] [--seconds 15] [--sweep 20]
  */
 import { loadavg } from "node:os";
 import type { StageLoad } from "../load/stage-load.ts";
@@ -19,37 +22,19 @@ import type { MeasuredRunOptions } from "./truth/measured-run.ts";
 import { CAPACITY, scenarios, SWEPT } from "./truth/scenarios.ts";
 
 const KNEE_SHARE = 0.1;
-const { seconds, sweep } = sizesFrom({ seconds: 30, sweep: 20 });
+/** Of a percentile that a moment decides. */
+const TAIL = /\.p9\d+$/;
+const { rounds, seconds, sweep } = sizesFrom({ rounds: 3, seconds: 15, sweep: 20 });
 
-const found: (Difference & { readonly stage: string })[] = [];
-const stages: Record<string, unknown> = {};
-for (const { name, options, loads, engine, without } of scenarios(seconds)) {
-  const measured: MeasuredRunOptions = { ...options, profile: { kind: "stages", loads } };
-  const run = await measureRun(measured);
-  const { lateness } = run;
-  const [, ...truths] = await truthOf(run, measured, { loads, engine });
-  for (const { stage, differences: all } of truths) {
-    const differences = all.filter((difference) => without?.test(difference.name) !== true);
-    const of = `${name}: ${stage.name}`;
-    const worst = worstOf(differences);
-    found.push(...differences.map((difference) => ({ ...difference, stage: of })));
-    tell(
-      `\n${of}: ${differences.length} figures, the worst ${worst.name}, ${(worst.share * 100).toFixed(0)} % of what is allowed`,
-    );
-    for (const difference of differences) tell(lineOf(difference));
-    const { lag_p99_ms, event_loop_delay_p99_ms, event_loop_utilisation, cpu_share, limited } = stage.client;
-    const client = { lag_p99_ms, event_loop_delay_p99_ms, event_loop_utilisation, cpu_share, limited };
-    tell(`  client ${JSON.stringify(client)}, simulator ${JSON.stringify(lateness)}`);
-    stages[of] = {
-      figures: differences.length,
-      tooFar: differences.filter(({ share }) => share > 1).length,
-      worst: cellsOf(worst),
-      overSaturated: stage.over_saturated,
-      clientLagP99Ms: rounded(lag_p99_ms ?? 0),
-      simulatorLateP99Ms: rounded(lateness.p99Ms),
-    };
-  }
-}
+type Found = Difference & { readonly stage: string };
+
+const byRound: Found[][] = [];
+const health: Record<string, unknown>[] = [];
+for (let round = 1; round <= rounds; round++) byRound.push(await measureRound(round));
+const found = [...grouped(byRound.flat()).values()].map((ofRounds) => {
+  const inOrder = ofRounds.toSorted((one, other) => one.share - other.share);
+  return TAIL.test(inOrder[0]!.name) ? inOrder[ofRounds.length >> 1]! : inOrder.at(-1)!;
+});
 
 const knee = await kneeOf();
 const kneeShare = Math.abs(knee / CAPACITY - 1) / KNEE_SHARE;
@@ -62,13 +47,15 @@ printFigure({
   want: "at most 1",
   ok: largest <= 1,
   details: {
+    rounds,
     seconds,
     loadAverage: loadavg().map((load) => rounded(load, 2)),
     worst: { stage: furthest.stage, ...cellsOf(furthest) },
     knee: { measured: knee, truth: rounded(CAPACITY), share: rounded(kneeShare) },
     figures: found.length,
-    tooFar: found.filter(({ share }) => share > 1).map((one) => ({ ...cellsOf(one), stage: one.stage })),
-    stages,
+    tooFar: tooFar(found),
+    tooFarInOneRound: byRound.map(tooFar),
+    health,
     /** Of each figure the stage that was furthest from the truth. */
     table: names.map((name) => {
       const one = worstOf(found.filter((difference) => difference.name === name));
@@ -76,6 +63,45 @@ printFigure({
     }),
   },
 });
+
+async function measureRound(round: number): Promise<Found[]> {
+  const all: Found[] = [];
+  for (const { name, options, loads, engine, without } of scenarios(seconds)) {
+    const asked: MeasuredRunOptions = { ...options, profile: { kind: "stages", loads } };
+    const run = await measureRun(asked);
+    const { lateness, coresApart } = run;
+    const [, ...truths] = await truthOf(run, asked, { loads, engine });
+    for (const { stage, differences } of truths) {
+      const of = `${name}: ${stage.name}`;
+      const here = differences.filter((one) => without?.test(one.name) !== true).map((one) => ({ ...one, stage: of }));
+      all.push(...here);
+      const { lag_p99_ms, event_loop_delay_p99_ms, event_loop_utilisation, cpu_share, limited } = stage.client;
+      const client = { lag_p99_ms, event_loop_delay_p99_ms, event_loop_utilisation, cpu_share, limited };
+      health.push({ round, stage: of, overSaturated: stage.over_saturated, coresApart, client, simulator: lateness });
+      const worst = worstOf(here);
+      tell(
+        `\nround ${round}, ${of}: ${here.length} figures, the worst ${worst.name}, ${(worst.share * 100).toFixed(0)} % of what is allowed`,
+      );
+      for (const difference of here) tell(lineOf(difference));
+      tell(`  client ${JSON.stringify(client)}, simulator ${JSON.stringify(lateness)}`);
+    }
+  }
+  return all;
+}
+
+/** A figure of a stage in each of the rounds. */
+function grouped(all: readonly Found[]): Map<string, Found[]> {
+  const groups = new Map<string, Found[]>();
+  for (const one of all) {
+    const key = `${one.stage} ${one.name}`;
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  return groups;
+}
+
+function tooFar(all: readonly Found[]) {
+  return all.filter(({ share }) => share > 1).map((one) => ({ ...cellsOf(one), stage: one.stage }));
+}
 
 async function kneeOf(): Promise<number> {
   const stage: Omit<StageLoad, "name" | "arrivals"> = {
@@ -96,6 +122,7 @@ async function kneeOf(): Promise<number> {
     promptTokens: 40,
     slo: null,
     threads: 1,
+    coresApart: true,
   });
   for (const { name, throughput, over_saturated } of report.stages) {
     tell(

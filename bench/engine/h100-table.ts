@@ -73,6 +73,7 @@ async function measure({ rate, itlMs, tokensPerSecond }: PublishedRate) {
     promptTokens: PROMPT_TOKENS,
     slo: null,
     threads: 1,
+    coresApart: true,
   };
   const run = await measureRun(options);
   const [truth] = await truthOf(run, options, { loads: [load], engine: virtualServer });
@@ -102,6 +103,7 @@ async function measure({ rate, itlMs, tokensPerSecond }: PublishedRate) {
     },
     requests: { due: stage.counts.scheduled, ok: stage.counts.ok },
     overSaturated: stage.over_saturated,
+    coresApart: run.coresApart,
     simulatorLateness: run.lateness,
     simulatorCpuShare: rounded(run.simulatorCpuSeconds / run.report.seconds),
     client,

@@ -12,6 +12,7 @@ import { runBench } from "../../run-bench.ts";
 import type { Scheduler } from "../../simulator/batching/scheduler.ts";
 import { startSimulatorProcess } from "../../simulator/child.ts";
 import type { SimulatorInput } from "../../simulator/options.ts";
+import { keepCoresApart } from "./cores-apart.ts";
 import { differences } from "./differences.ts";
 import type { Difference } from "./differences.ts";
 import { figuresIn, figuresOf } from "./figures.ts";
@@ -28,12 +29,16 @@ export interface MeasuredRunOptions {
   readonly promptTokens: number;
   readonly threads: number;
   readonly slo: SloLimits | null;
+  /** Keeps simulator and client to cores of their own, this process from then on. */
+  readonly coresApart: boolean;
 }
 
 export interface MeasuredRun {
   readonly report: BenchReport;
   /** In the order in which they ended. */
   readonly records: readonly RequestRecord[];
+  /** Whether they had cores of their own. */
+  readonly coresApart: boolean;
   /** How late the simulator's own steps were over the run. */
   readonly lateness: Lateness;
   /** Of the simulator's process, over all of the run. */
@@ -52,6 +57,7 @@ export function promptsOf({ maxTokens, promptTokens }: MeasuredRunOptions): Benc
 export async function measureRun(options: MeasuredRunOptions): Promise<MeasuredRun> {
   const { simulator, profile, route, slo } = options;
   await using server = await startSimulatorProcess(simulator);
+  const coresApart = options.coresApart && (await keepCoresApart(server.pid));
   const output = await mkdtemp(join(tmpdir(), "tiding-bench-"));
   try {
     const report = await runBench(
@@ -74,7 +80,7 @@ export async function measureRun(options: MeasuredRunOptions): Promise<MeasuredR
     const { lateness, cpuMs } = await server.stats();
     const lines = (await readFile(join(output, "requests.jsonl"), "utf8")).trimEnd().split("\n");
     const records = lines.map((line) => JSON.parse(line) as RequestRecord);
-    return { report, records, lateness: lateness!, simulatorCpuSeconds: cpuMs / 1_000 };
+    return { report, records, coresApart, lateness: lateness!, simulatorCpuSeconds: cpuMs / 1_000 };
   } finally {
     await rm(output, { recursive: true, force: true });
   }

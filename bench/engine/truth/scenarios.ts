@@ -33,7 +33,7 @@ const [BELOW, AT, ABOVE] = [0.5, 1, 1.3].map((share) => Number((share * CAPACITY
   number,
 ];
 
-const PLAIN = { route: "tgi", maxTokens: 200, promptTokens: 40, slo: SLO, threads: 1 } as const;
+const PLAIN = { route: "tgi", maxTokens: 200, promptTokens: 40, slo: SLO, threads: 1, coresApart: true } as const;
 
 /** Lengths by the prompt, as a model ends its answers. */
 function known(changes: SimulatorInput = {}): SimulatorInput {
@@ -101,7 +101,7 @@ export function scenarios(seconds: number): readonly Scenario[] {
     }),
     scenario("faults", known({ faults }), [BELOW, ABOVE].map(constant)),
     // Sending so many takes the client some milliseconds, which are its lag and no one's truth.
-    { ...scenario("all at once", known(), [atOnce(64, 64), atOnce(40, 10)]), without: /^client_lag/ },
+    { ...scenario("all at once", known(), [atOnce(160, 160), atOnce(100, 10)]), without: /^client_lag/ },
     scenario("held back by the load", known(), [heldBack(ABOVE, 10, Math.ceil((ABOVE * seconds) / 2))]),
     // Coordinated omission: a client that times from when it sent says 506 and 196 ms (vLLM #54101).
     scenario("one in flight", serviceOf(506), [heldBack(10, 1, 8)]),
@@ -152,10 +152,10 @@ function warmUp(load: StageLoad): StageLoad {
     name: "warm-up",
     arrivals: { ...arrivals, ...own },
     seconds: null,
-    requests: 64,
+    requests: 192,
     warmUpSeconds: 0,
     coolDownSeconds: 0,
     rampSeconds: 0,
-    maxInFlight: 64,
+    maxInFlight: 192,
   };
 }

@@ -51,6 +51,7 @@ const OPTIONS: MeasuredRunOptions = {
   promptTokens: 30,
   slo: SLO,
   threads: 1,
+  coresApart: false,
 };
 
 let run: MeasuredRun;
