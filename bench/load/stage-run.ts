@@ -54,6 +54,8 @@ export class StageRun implements Sender {
   readonly #options: StageRunOptions;
   readonly #inFlight = new Set<Place>();
   readonly #answers: Answer[] = [];
+  /** Their records are not made yet. */
+  readonly #ended: { readonly exchange: Exchange; readonly sending: Sending }[] = [];
   #tellOver: (() => void) | null = null;
   #pacer: Pacer | null = null;
   #prepared: { readonly index: number; readonly body: string } | null = null;
@@ -99,6 +101,7 @@ export class StageRun implements Sender {
   }
 
   live(): LiveCounts {
+    this.#recordEnded();
     const { waiting = 0 } = this.#pacer ?? {};
     const scheduled = this.#sent + this.#neverSent + waiting;
     return {
@@ -112,6 +115,7 @@ export class StageRun implements Sender {
 
   /** What was due and is not over. */
   open(): LiveRequests {
+    this.#recordEnded();
     return { nowMs: this.nowMs(), open: this.#open() };
   }
 
@@ -177,13 +181,26 @@ export class StageRun implements Sender {
     // The connection is in the middle of an answer that nobody reads on.
     if (exchange.isCut) void place.connection.close();
     const { answer } = exchange;
-    // The next request first: what this one adds up to can wait, and shall make none late.
+    this.#ended.push({ exchange, sending });
+    if (this.#ended.length === 1) void this.#recordLater();
     this.#pacer!.freed(place, answer.error !== null && answer.events === 0);
-    const { context, firstPrompt } = this.#options;
-    const request = { index: sending.index, prompt: firstPrompt + sending.index, dueMs: sending.dueMs };
-    this.#keep(recordOf(request, exchange, context), answer);
-    this.#answers.push(answer);
+  }
+
+  /** The next request first: what this one adds up to shall not make it late, and undici writes it in the turn after this. */
+  async #recordLater(): Promise<void> {
+    await nextTurn();
+    await nextTurn();
+    this.#recordEnded();
     this.#tellWhenOver();
+  }
+
+  #recordEnded(): void {
+    const { context, firstPrompt } = this.#options;
+    for (const { exchange, sending } of this.#ended.splice(0)) {
+      const request = { index: sending.index, prompt: firstPrompt + sending.index, dueMs: sending.dueMs };
+      this.#keep(recordOf(request, exchange, context), exchange.answer);
+      this.#answers.push(exchange.answer);
+    }
   }
 
   #keep(record: RequestRecord, answer: Answer | null): void {
@@ -211,7 +228,7 @@ export class StageRun implements Sender {
   }
 
   #tellWhenOver(): void {
-    if (this.#sentUntilMs !== null && this.#inFlight.size === 0) this.#tellOver!();
+    if (this.#sentUntilMs !== null && this.#inFlight.size + this.#ended.length === 0) this.#tellOver!();
   }
 
   #cutAll(): void {
