@@ -44,7 +44,7 @@ export async function surely<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      if (!isPassing(error) || repeat === MOST_REPEATS) throw error;
+      if (!isPassing(error) || error.fault === "full" || repeat === MOST_REPEATS) throw error;
     }
   }
 }
