@@ -16,7 +16,6 @@ import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { printFigure, rounded } from "../../bench/engine/figure.ts";
-import { isTidingError } from "../../shared/errors.ts";
 import { Findings } from "./findings.ts";
 import { MODEL_NAMES, ModelServer } from "./model-server.ts";
 import { writeTokenizer } from "./model-tokenizer.ts";
@@ -73,8 +72,7 @@ const root = values.keep === undefined ? folder : resolve(values.keep);
 try {
   await main();
 } catch (error) {
-  const mend = isTidingError(error) ? ` ${error.mend ?? ""}` : "";
-  findings.expect(false, `${error instanceof Error ? error.message : String(error)}${mend}`);
+  findings.threw(error);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -12,7 +12,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { isTidingError } from "../../shared/errors.ts";
 import { Findings } from "./findings.ts";
 import {
   checkAnswers,
@@ -44,8 +43,7 @@ const root = await mkdtemp(join(tmpdir(), "tiding-real-"));
 try {
   await main();
 } catch (error) {
-  const mend = isTidingError(error) ? ` ${error.mend ?? ""}` : "";
-  findings.expect(false, `${error instanceof Error ? error.message : String(error)}${mend}`);
+  findings.threw(error);
 } finally {
   await rm(root, { recursive: true, force: true });
 }

@@ -12,7 +12,6 @@ import { fileURLToPath } from "node:url";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { runJob } from "../../jobs/run-job.ts";
-import { isTidingError } from "../../shared/errors.ts";
 import { specFromObject } from "../../shared/spec/load-spec.ts";
 import { poolStates } from "../../worker/llms/transformers/pool-states.ts";
 import { TransformersLLM } from "../../worker/llms/transformers/transformers-llm.ts";
@@ -48,8 +47,7 @@ try {
   await checkClass();
   await checkJobs();
 } catch (error) {
-  const mend = isTidingError(error) ? ` ${error.mend ?? ""}` : "";
-  findings.expect(false, `${error instanceof Error ? error.message : String(error)}${mend}`);
+  findings.threw(error);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
