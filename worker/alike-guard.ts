@@ -4,6 +4,7 @@
  * While only such failures came, they are held back from being committed: once the cause is mended the same command
  * runs those rows again. Pure.
  */
+import { TidingError } from "../shared/errors.ts";
 import type { OutputRow } from "./row-run.ts";
 
 export class AlikeGuard {
@@ -45,4 +46,16 @@ export class AlikeGuard {
     this.#failures += 1;
     return this.#failures >= this.#limit;
   }
+}
+
+/** What stops the job when the guard says so. */
+export function failingAlike(rows: readonly OutputRow[]): TidingError {
+  const engine = rows[0]?.engine;
+  return new TidingError(
+    "ROWS_FAIL_ALIKE",
+    `The first rows all fail with ${engine?.error_code}: ${engine?.error_message}`,
+    {
+      mend: "Mend the cause and run the same command again: none of these rows was recorded. `run.stop_after_alike: 0` lets the job go on.",
+    },
+  );
 }

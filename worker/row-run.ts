@@ -22,16 +22,19 @@ interface Variant {
 /**
  * Runs a row. Resolves with its output rows, or with a single failed one; rejects only when `signal` was aborted or
  * with an error that stops the job (classes `job`, `usage` and `engine`).
+ *
+ * @param onCall called just before each call of an LLM.
  */
 export async function runRow(
   row: { readonly rowId: number; readonly values: RowValues },
   pipeline: Pipeline,
   signal: AbortSignal,
+  onCall?: () => void,
 ): Promise<readonly OutputRow[]> {
   const startedAtMs = Date.now();
   let variants: readonly Variant[] = [{ values: row.values, calls: [] }];
   for (const step of pipeline.steps) {
-    const outcome = await runStep({ step, pipeline, rowId: row.rowId, variants, signal });
+    const outcome = await runStep({ step, pipeline, rowId: row.rowId, variants, signal, onCall });
     if ("failure" in outcome) {
       signal.throwIfAborted();
       const stops = isTidingError(outcome.failure) && ["job", "usage", "engine"].includes(outcome.failure.class);
@@ -56,6 +59,7 @@ interface StepRun {
   readonly rowId: number;
   readonly variants: readonly Variant[];
   readonly signal: AbortSignal;
+  readonly onCall: (() => void) | undefined;
 }
 
 function runStep(run: StepRun): Promise<StepOutcome> {
@@ -65,10 +69,19 @@ function runStep(run: StepRun): Promise<StepOutcome> {
   return runFannedOut(run);
 }
 
-async function runOnce({ step, pipeline, rowId, signal }: StepRun, before: Variant): Promise<StepOutcome> {
+async function runOnce({ step, pipeline, rowId, signal, onCall }: StepRun, before: Variant): Promise<StepOutcome> {
   const calls: CallRecord[] = [];
   try {
-    const values = await runTask({ step, pipeline, rowId, signal, values: before.values, generation: 0, calls });
+    const values = await runTask({
+      step,
+      pipeline,
+      rowId,
+      signal,
+      onCall,
+      values: before.values,
+      generation: 0,
+      calls,
+    });
     return { variants: [{ values: joinValues(before.values, values), calls: joinCalls(before.calls, calls) }] };
   } catch (error) {
     return { failure: error, calls: joinCalls(before.calls, calls) };

@@ -31,6 +31,8 @@ export interface TaskRunOf {
   readonly values: RowValues;
   readonly generation: number;
   readonly signal: AbortSignal;
+  /** Called just before each call. */
+  readonly onCall: (() => void) | undefined;
   /** Filled as calls are answered. */
   readonly calls: CallRecord[];
 }
@@ -64,6 +66,7 @@ export function taskLLM(run: TaskRunOf): TaskLLM {
       if (gateway === null) throw withoutLLM(step);
       const { generationKwargs, structuredOutput, preQuery, turn = 0, asking = 0 } = options;
       const call = nextCall++;
+      run.onCall?.();
       const form = structuredOutput === undefined && preQuery !== true ? step.forms.own : (structuredOutput ?? null);
       const seedFor = (answerAttempt: number, fixedSeed: number | null): number =>
         seedOf(run, { turn, call, answerAttempt: asking + answerAttempt }, fixedSeed);

@@ -6,7 +6,7 @@
  *                                                   └ lease lost: rows given up, flush, release; or fenced
  *
  * Windows count unstarted rows, not shards: a shard that one straggler keeps open takes no place. Slots are refilled row
- * by row: a row is started whenever fewer than a few calls wait for a slot of the first step's endpoints.
+ * by row: a row is started whenever fewer than a few wait for a slot of the first step's endpoints or are on their way there.
  */
 import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -14,7 +14,7 @@ import { Wakeup } from "../shared/wakeup.ts";
 import { asTidingError, isTidingError, TidingError } from "../shared/errors.ts";
 import type { StepListener } from "../shared/protocol/protocol-step.ts";
 import type { Claim, JobKey, Transport } from "../shared/transport/transport.ts";
-import type { AlikeGuard } from "./alike-guard.ts";
+import { failingAlike, type AlikeGuard } from "./alike-guard.ts";
 import { commitRows, type ResultSchema } from "./commit-rows.ts";
 import type { LLMGateway } from "./endpoints/llm-gateway.ts";
 import type { HeldShard, UnstartedRow } from "./held-shard.ts";
@@ -23,6 +23,7 @@ import { openClaim, settled } from "./open-claim.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { readFault } from "./read-fault.ts";
 import { failedRow, runRow, type OutputRow } from "./row-run.ts";
+import { StartGate } from "./start-gate.ts";
 
 const CLAIM_WAIT_MS = 5_000;
 /** Of a lease, which counts from when a task was asked for: the wait for one must leave most of it. */
@@ -59,6 +60,8 @@ export class Worker {
   readonly #ready = new Set<HeldShard>();
   readonly #leases: LeaseKeeper;
   readonly #gateways: readonly LLMGateway[];
+  /** To the slots of the first step that has any. */
+  readonly #gate: StartGate | null;
   readonly #flushTimer: NodeJS.Timeout;
   readonly #ending = new AbortController();
   readonly #stopping = new AbortController();
@@ -79,6 +82,8 @@ export class Worker {
     // Every commit that waits listens on this one signal.
     setMaxListeners(0, this.#stopping.signal);
     this.#gateways = options.pipeline.steps.flatMap((step) => (step.gateway === null ? [] : [step.gateway]));
+    const first = options.pipeline.steps.find(({ gateway }) => gateway !== null);
+    this.#gate = first?.gateway ? new StartGate(first.gateway, first.numGenerations) : null;
     const on = { lost: (shard: HeldShard) => this.#letGo(shard), regained: () => this.#pump() };
     this.#leases = new LeaseKeeper(options.leaseMs, on, options.now);
     this.#flushTimer = setInterval(() => this.#flushAll(), options.flushIntervalMs);
@@ -222,8 +227,7 @@ export class Worker {
   #mayStart(): boolean {
     if (this.#ending.signal.aborted || this.#commitsWaiting > 0) return false;
     if (this.#running >= 64 + RUNNING_PER_SLOT * this.#capacity()) return false;
-    const [first] = this.#gateways;
-    return first === undefined || first.waiting < Math.min(64, Math.max(4, first.capacity / 8));
+    return this.#gate?.mayStart() ?? true;
   }
 
   #pump(): void {
@@ -244,8 +248,9 @@ export class Worker {
   async #run(shard: HeldShard, row: UnstartedRow): Promise<void> {
     this.#running += 1;
     shard.running += 1;
+    const arrived = this.#gate?.start();
     try {
-      const rows = await this.#outcome(shard, row);
+      const rows = await this.#outcome(shard, row, arrived);
       if (this.#options.guard.sees(rows)) this.#fault(failingAlike(rows));
       if (rows[0]?.engine.error_code === null) this.#accepted += 1;
       else this.#failed += 1;
@@ -253,6 +258,7 @@ export class Worker {
     } catch (error) {
       if (!shard.abandoned.signal.aborted) this.#fault(error);
     } finally {
+      arrived?.();
       this.#running -= 1;
       shard.running -= 1;
     }
@@ -260,8 +266,12 @@ export class Worker {
     this.#pump();
   }
 
-  #outcome(shard: HeldShard, row: UnstartedRow): Promise<readonly OutputRow[]> | readonly OutputRow[] {
-    if (row.fault === null) return runRow(row, this.#options.pipeline, shard.abandoned.signal);
+  #outcome(
+    shard: HeldShard,
+    row: UnstartedRow,
+    onCall: (() => void) | undefined,
+  ): Promise<readonly OutputRow[]> | readonly OutputRow[] {
+    if (row.fault === null) return runRow(row, this.#options.pipeline, shard.abandoned.signal, onCall);
     const error = readFault(row.fault);
     return [failedRow(row, { step: "input", error, startedAtMs: Date.now() })];
   }
@@ -380,15 +390,4 @@ export class Worker {
     this.#wakeup.notify();
     this.#options.onFault(asTidingError(error));
   }
-}
-
-function failingAlike(rows: readonly OutputRow[]): TidingError {
-  const engine = rows[0]?.engine;
-  return new TidingError(
-    "ROWS_FAIL_ALIKE",
-    `The first rows all fail with ${engine?.error_code}: ${engine?.error_message}`,
-    {
-      mend: "Mend the cause and run the same command again: none of these rows was recorded. `run.stop_after_alike: 0` lets the job go on.",
-    },
-  );
 }

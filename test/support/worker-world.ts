@@ -10,6 +10,7 @@ import { openEmbeddedTransport } from "../../shared/transport/embedded/embedded-
 import { TransportError, type Claim, type Transport } from "../../shared/transport/transport.ts";
 import { AlikeGuard } from "../../worker/alike-guard.ts";
 import { resultSchema } from "../../worker/commit-rows.ts";
+import type { LLMGateway } from "../../worker/endpoints/llm-gateway.ts";
 import { ShardOwner } from "../../worker/shard-owner.ts";
 import { StepForms } from "../../worker/structured/step-forms.ts";
 import { Worker } from "../../worker/worker.ts";
@@ -26,6 +27,8 @@ export interface WorkerWorldOptions {
   readonly leaseMs: number;
   /** What becomes of a row's only column. */
   readonly answer: (number: number, signal: AbortSignal) => Promise<unknown> | void;
+  /** Where each row asks once, behind `answer`. */
+  readonly gateway?: LLMGateway;
 }
 
 export class WorkerWorld implements AsyncDisposable {
@@ -73,17 +76,19 @@ export class WorkerWorld implements AsyncDisposable {
   }
 
   work(options: { readonly runsForeignCode?: boolean } = {}): Worker {
-    const run = async ({ row, signal }: TaskRun): Promise<Record<string, unknown>> => {
+    const { gateway = null } = this.#options;
+    const run = async ({ row, signal, llm }: TaskRun): Promise<Record<string, unknown>> => {
       const number = Number(row["number"]);
       this.calls[number] = (this.calls[number] ?? 0) + 1;
       await this.#options.answer(number, signal);
+      if (gateway !== null) await llm.generate([{ role: "user", content: `${number}` }]);
       return { double: 2 * number };
     };
     const step = {
       name: "double",
       index: 0,
-      task: { inputs: ["number"], outputs: { double: "int64" }, usesLLM: false, run },
-      gateway: null,
+      task: { inputs: ["number"], outputs: { double: "int64" }, usesLLM: gateway !== null, run },
+      gateway,
       modelName: "none",
       forms: new StepForms(null, 0),
       inputs: {},

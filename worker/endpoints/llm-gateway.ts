@@ -72,6 +72,7 @@ export class LLMGateway implements AsyncDisposable {
   readonly #closing = new AbortController();
   readonly #listeners: (() => void)[] = [];
   #backingOff = 0;
+  #answerMs: number | null = null;
   #callNumber = 0;
 
   constructor(options: LLMGatewayOptions) {
@@ -100,6 +101,11 @@ export class LLMGateway implements AsyncDisposable {
   /** Slots of all endpoints, usable right now or not. */
   get capacity(): number {
     return this.#slots.capacity;
+  }
+
+  /** How long a request took to be answered, over about the last 32; null before the first. */
+  get answerMs(): number | null {
+    return this.#answerMs;
   }
 
   /** Calls `listener` whenever `waiting` may have fallen or `capacity` changed; it may start calls at once. */
@@ -240,12 +246,14 @@ export class LLMGateway implements AsyncDisposable {
     const nowMs = this.#now();
     pool.answered(sentAtMs);
     this.#counter.answered(generation);
+    const tookMs = nowMs - sentAtMs;
+    this.#answerMs = this.#answerMs === null ? tookMs : this.#answerMs + (tookMs - this.#answerMs) / 32;
     const { resolve, reject } = this.#settle(call);
     this.#dispatch();
     if (generation.finishReason === "length" && this.#options.failOnLength) {
       reject(errorOfCall(cutAnswer(generation, pool.endpoint), call, pool.endpoint));
     } else {
-      resolve(answerOf(generation, call, { endpoint: pool.endpoint, durationMs: nowMs - sentAtMs }));
+      resolve(answerOf(generation, call, { endpoint: pool.endpoint, durationMs: tookMs }));
     }
     this.#tellSlotFree();
   }

@@ -4,6 +4,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Bitmap } from "../../../shared/rows/bitmap.ts";
 import type { CommitRecord } from "../../../shared/protocol/commit-record.ts";
 import { isTidingError } from "../../../shared/errors.ts";
+import { HandLLM } from "../../support/hand-llm.ts";
+import { openGateway, until } from "../../support/open-gateway.ts";
 import { withResolvers } from "../../support/with-resolvers.ts";
 import { JOB, SHARD, WorkerWorld } from "../../support/worker-world.ts";
 
@@ -150,4 +152,22 @@ void test("a row that ran alone when the lease was lost over an outage is under 
     [],
   );
   assert.deepEqual(world.calls, [1, 1, 2]);
+});
+
+void test("a worker begins few rows more than it has slots, though its task is a while on its way to the first call", async () => {
+  const slots = 8;
+  const llm = new HandLLM();
+  await using open = openGateway(llm, { slots });
+  const answer = (): Promise<void> => pause(1);
+  await using world = await WorkerWorld.open({ rows: 200, leaseMs: 60_000, answer, gateway: open.gateway });
+  const begun = (): number => world.calls.filter((calls) => calls > 0).length;
+  await world.dispatch();
+  world.work();
+  let answered = 0;
+  for (; answered < 40; answered++) {
+    await until("a row asks", () => llm.inFlight.length > 0);
+    llm.inFlight[0]?.answer();
+    await pause(2);
+    assert.ok(begun() <= answered + 4 * slots, `${begun()} rows begun, ${answered} answered`);
+  }
 });
