@@ -15,6 +15,8 @@ const FEWEST_WAITING = 4;
 const MOST_WAITING = 64;
 /** Where rows are longer on their way than that many answers take, the endpoint is not the bottleneck. */
 const MOST_AHEAD_PER_SLOT = 4;
+/** What comes quicker is as good as at once, and nothing may be divided by it. */
+const LEAST_ANSWER_MS = 1;
 /** Weight of the latest row in how long rows are on their way. */
 const LATEST = 1 / 32;
 
@@ -62,6 +64,6 @@ export class StartGate {
   get #ahead(): number {
     const { answerMs, capacity } = this.#slots;
     if (answerMs === null || this.#onWayMs === null) return 0;
-    return capacity * Math.min(MOST_AHEAD_PER_SLOT, this.#onWayMs / answerMs);
+    return capacity * Math.min(MOST_AHEAD_PER_SLOT, this.#onWayMs / Math.max(LEAST_ANSWER_MS, answerMs));
   }
 }

@@ -59,3 +59,9 @@ for (const [capacity, onWayMs, answerMs] of [
     assert.ok(begunMost <= 1.5 * needed + Math.max(8, capacity / 4), `${begunMost} begun ahead, ${needed} needed`);
   });
 }
+
+void test("rows begin when answers and the way to them take no measurable time", () => {
+  const gate = new StartGate({ waiting: 0, inUse: 0, capacity: 1, answerMs: 0 }, 1, () => 0);
+  gate.start()();
+  assert.ok(gate.mayStart());
+});
