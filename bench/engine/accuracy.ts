@@ -17,17 +17,21 @@ import type { StageLoad } from "../load/stage-load.ts";
 import { printFigure, rounded, sizesFrom, tell } from "./figure.ts";
 import { worstOf } from "./truth/differences.ts";
 import type { Difference } from "./truth/differences.ts";
+import { machinePauses } from "./truth/machine-pauses.ts";
 import { measureRun, truthOf } from "./truth/measured-run.ts";
 import type { MeasuredRunOptions } from "./truth/measured-run.ts";
 import { CAPACITY, scenarios, SWEPT } from "./truth/scenarios.ts";
 
 const KNEE_SHARE = 0.1;
+const PAUSES_SECONDS = 15;
 /** Of a percentile that a moment decides. */
 const TAIL = /\.p9\d+$/;
 const { rounds, seconds, sweep } = sizesFrom({ rounds: 3, seconds: 15, sweep: 20 });
 
 type Found = Difference & { readonly stage: string };
 
+const pauses = await machinePauses(PAUSES_SECONDS);
+tell(`What the machine takes of its cores, a second: ${JSON.stringify(pauses)}`);
 const byRound: Found[][] = [];
 const health: Record<string, unknown>[] = [];
 for (let round = 1; round <= rounds; round++) byRound.push(await measureRound(round));
@@ -50,6 +54,7 @@ printFigure({
     rounds,
     seconds,
     loadAverage: loadavg().map((load) => rounded(load, 2)),
+    pauses,
     worst: { stage: furthest.stage, ...cellsOf(furthest) },
     knee: { measured: knee, truth: rounded(CAPACITY), share: rounded(kneeShare) },
     figures: found.length,

@@ -15,7 +15,8 @@ type Entry =
   | "fleet-job-child"
   | "fleet-worker-child"
   | "no-op-bare-child"
-  | "no-op-load-child";
+  | "no-op-load-child"
+  | "pauses-child";
 
 /** Starts `name`, an entry beside this file, on a task. */
 export function startMeasured<Task, Result, Note = never>(

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 
 /** Those that this process may use, as it was started: what is asked for below narrows them. */
-const CORES = allowedCores();
+export const CORES = allowedCores();
 
 /**
  * Whether it could be done: on Linux with two cores and util-linux's `taskset`. Of main threads, and of what they start later;
@@ -17,8 +17,6 @@ const CORES = allowedCores();
 export async function keepCoresApart(simulatorPid: number): Promise<boolean> {
   const [simulator, ...client] = CORES;
   if (simulator === undefined || client.length === 0) return false;
-  const pin = (cores: readonly number[], pid: number) =>
-    promisify(execFile)("taskset", ["--cpu-list", "--pid", cores.join(","), String(pid)]);
   try {
     await Promise.all([pin([simulator], simulatorPid), pin(client, process.pid)]);
     return true;
@@ -26,6 +24,11 @@ export async function keepCoresApart(simulatorPid: number): Promise<boolean> {
     process.stderr.write(`Simulator and client share their cores: ${String(error)}\n`);
     return false;
   }
+}
+
+/** Rejects where there is no `taskset`. */
+export async function pin(cores: readonly number[], pid: number): Promise<void> {
+  await promisify(execFile)("taskset", ["--cpu-list", "--pid", cores.join(","), String(pid)]);
 }
 
 function allowedCores(): number[] {
