@@ -20,7 +20,7 @@ const LEAST_ANSWER_MS = 1;
 /** Weight of the latest row in how long rows are on their way. */
 const LATEST = 1 / 32;
 
-export type GateSlots = Pick<LLMGateway, "waiting" | "inUse" | "capacity" | "answerMs">;
+type GateSlots = Pick<LLMGateway, "waiting" | "inUse" | "capacity" | "answerMs">;
 
 export class StartGate {
   readonly #slots: GateSlots;
