@@ -94,7 +94,7 @@ class Place {
     this.#turn.stop = () => this.#leave();
     // These two have no head: nothing of theirs may be sent before.
     if (call.stream && this.#fault !== "reset" && this.#fault !== "500") {
-      const parts = { response, call, answer: this.#answer, modelJson };
+      const parts = { response, call, answer: this.#answer, modelJson, tokensMs: this.#turn.tokensMs };
       this.#stream = new TokenStream(parts, { keepAliveMs: options.keepAliveMs, cut: this.#oddCut() });
       this.#turn.status = 200;
     }

@@ -174,6 +174,7 @@ export class Generation {
       outcomeWhenDropped: "dropped",
       stop: null,
       queuedMs: 0,
+      tokensMs: this.#options.logTokens ? [] : null,
       status: 0,
       ended: false,
     };
@@ -311,13 +312,14 @@ export class Generation {
     this.#whenIdle?.();
   }
 
-  #record({ call, hash, nth, startMs, inFlight }: Turn, status: number, outcome: string): void {
+  #record({ call, hash, nth, startMs, inFlight, tokensMs }: Turn, status: number, outcome: string): void {
     this.#count(outcome);
     if (this.#log === null) return;
     const { seed, route, stream } = call;
     const origin = performance.timeOrigin;
     const times = { startMs: origin + startMs, endMs: origin + performance.now() };
-    this.#log.add({ ...times, status, outcome, key: hexOf(hash), nth, seed, inFlight, route, stream });
+    const tokens = tokensMs === null ? {} : { tokensMs: tokensMs.map((ms) => origin + ms) };
+    this.#log.add({ ...times, ...tokens, status, outcome, key: hexOf(hash), nth, seed, inFlight, route, stream });
   }
 
   #count(outcome: string): void {

@@ -111,6 +111,7 @@ export const SimulatorOptions = z
       .min(1)
       .optional()
       .describe("File to append the request log to, or `memory` to keep the newest requests in memory."),
+    logTokens: z.boolean().default(false).describe("Whether the log has the time of each token that a batch streams."),
     memoryLogEntries: z.int().positive().default(100_000).describe("Most requests that a log in memory keeps."),
   })
   .refine((options) => options.maxInputTokens < options.maxTotalTokens, {

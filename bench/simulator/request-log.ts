@@ -27,6 +27,8 @@ export interface RequestLogEntry {
   readonly inFlight: number;
   readonly route: string;
   readonly stream: boolean;
+  /** When each token was written to the connection. Only of streams out of a batch, and where `logTokens` asks for it. */
+  readonly tokensMs?: readonly number[];
 }
 
 export interface RequestLog {
@@ -111,17 +113,19 @@ export async function readRequestLog(path: string): Promise<RequestLogEntry[]> {
   return text.split("\n").slice(0, -1).map(entryOf);
 }
 
-type Line = [number, number, number, string, string, number, number | null, number, string, boolean];
+type Line = [number, number, number, string, string, number, number | null, number, string, boolean, number[]?];
 
 // Ids, outcomes and routes hold nothing that JSON escapes.
 function lineOf(entry: RequestLogEntry): string {
-  const { startMs, endMs, status, outcome, key, nth, seed, inFlight, route, stream } = entry;
-  return `[${micros(startMs)},${micros(endMs)},${status},"${outcome}","${key}",${nth},${seed},${inFlight},"${route}",${stream}]\n`;
+  const { startMs, endMs, status, outcome, key, nth, seed, inFlight, route, stream, tokensMs } = entry;
+  const tokens = tokensMs === undefined ? "" : `,[${tokensMs.map(micros).join()}]`;
+  return `[${micros(startMs)},${micros(endMs)},${status},"${outcome}","${key}",${nth},${seed},${inFlight},"${route}",${stream}${tokens}]\n`;
 }
 
 function entryOf(line: string): RequestLogEntry {
-  const [startMs, endMs, status, outcome, key, nth, seed, inFlight, route, stream] = JSON.parse(line) as Line;
-  return { startMs, endMs, status, outcome, key, nth, seed, inFlight, route, stream };
+  const [startMs, endMs, status, outcome, key, nth, seed, inFlight, route, stream, tokensMs] = JSON.parse(line) as Line;
+  const entry = { startMs, endMs, status, outcome, key, nth, seed, inFlight, route, stream };
+  return tokensMs === undefined ? entry : { ...entry, tokensMs };
 }
 
 function micros(milliseconds: number): number {

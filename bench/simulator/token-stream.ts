@@ -1,5 +1,6 @@
 /** A streamed answer as a batch gives it: the head at once, an event for each token when it comes, comments in a silence. */
 
+import { performance } from "node:perf_hooks";
 import type { ServerResponse } from "node:http";
 import type { Answer } from "./answer.ts";
 import { answerEventsOf } from "./bodies.ts";
@@ -14,6 +15,8 @@ export interface TokenStreamParts {
   readonly call: GenerationCall;
   readonly answer: Answer;
   readonly modelJson: string;
+  /** Where the time of each token is put when it is sent. */
+  readonly tokensMs: number[] | null;
 }
 
 /** How many of so many characters that wait go out now. */
@@ -49,7 +52,7 @@ export class TokenStream {
 
   /** Sends the next tokens, but not the answer's last. */
   tokens(count: number): void {
-    for (let token = 0; token < count; token++) this.#write(this.#events.token(this.#sent++));
+    for (let token = 0; token < count; token++) this.#write(this.#nextToken());
   }
 
   /** Sends the last token and the end. With another `answer`, that one ends here. */
@@ -58,7 +61,7 @@ export class TokenStream {
       this.#events = answerEventsOf(this.#parts.call, answer, this.#parts.modelJson);
     }
     clearTimeout(this.#silence);
-    this.#response.end(this.#waiting + this.#events.token(this.#sent++) + this.#events.tail.join(""));
+    this.#response.end(this.#waiting + this.#nextToken() + this.#events.tail.join(""));
   }
 
   /** Ends the stream with this in place of what is left. */
@@ -81,6 +84,11 @@ export class TokenStream {
 
   stop(): void {
     clearTimeout(this.#silence);
+  }
+
+  #nextToken(): string {
+    this.#parts.tokensMs?.push(performance.now());
+    return this.#events.token(this.#sent++);
   }
 
   #write(text: string): void {

@@ -17,6 +17,8 @@ export interface Turn {
   stop: (() => void) | null;
   /** Of the time since `startMs`, what it waited for a place in a batch. */
   queuedMs: number;
+  /** When its tokens were written, by the clock of `startMs`; null where nobody asks. */
+  readonly tokensMs: number[] | null;
   /** The status that went out already, 0 for none. */
   status: number;
   ended: boolean;

@@ -10,7 +10,7 @@ import { answerTokensFor } from "../../simulator/answer-length.ts";
 import { answerForHash, countTokens, promptOf } from "../../simulator/answer.ts";
 import { drawFault } from "../../simulator/faults.ts";
 import type { FaultKind } from "../../simulator/faults.ts";
-import { hashText } from "../../simulator/hash.ts";
+import { hashText, hexOf } from "../../simulator/hash.ts";
 import { parseSimulatorOptions } from "../../simulator/options.ts";
 import type { SimulatorInput } from "../../simulator/options.ts";
 
@@ -22,6 +22,8 @@ export interface KnownFault {
 }
 
 export interface KnownAnswer {
+  /** What the simulator's log calls its prompt. */
+  readonly key: string;
   readonly promptTokens: number;
   /** All of them, whether or not a fault cuts them off. */
   readonly outputTokens: number;
@@ -69,6 +71,7 @@ export async function knownAnswers({
     });
     const kind = drawFault(hash, 1, { rates: faults, seed: faultSeed });
     return {
+      key: hexOf(hash),
       promptTokens: countTokens(text),
       outputTokens: tokens,
       maxTokens,

@@ -12,12 +12,16 @@ import { runBench } from "../../run-bench.ts";
 import type { Scheduler } from "../../simulator/batching/scheduler.ts";
 import { startSimulatorProcess } from "../../simulator/child.ts";
 import type { SimulatorInput } from "../../simulator/options.ts";
+import { readRequestLog } from "../../simulator/request-log.ts";
+import type { RequestLogEntry } from "../../simulator/request-log.ts";
 import { keepCoresApart } from "./cores-apart.ts";
 import { differences } from "./differences.ts";
 import type { Difference } from "./differences.ts";
 import { figuresIn, figuresOf } from "./figures.ts";
 import { knownAnswers } from "./known-answers.ts";
+import { servedStage } from "./served-stage.ts";
 import { playStage } from "./virtual-stage.ts";
+import type { PlainRequest } from "./plain-request.ts";
 import type { PlayedRequest } from "./virtual-stage.ts";
 
 export interface MeasuredRunOptions {
@@ -37,6 +41,8 @@ export interface MeasuredRun {
   readonly report: BenchReport;
   /** In the order in which they ended. */
   readonly records: readonly RequestRecord[];
+  /** What the simulator did, request by request, in the order in which they ended. */
+  readonly log: readonly RequestLogEntry[];
   /** Whether they had cores of their own. */
   readonly coresApart: boolean;
   /** How late the simulator's own steps were over the run. */
@@ -56,10 +62,11 @@ export function promptsOf({ maxTokens, promptTokens }: MeasuredRunOptions): Benc
 /** Runs it, and deletes what it wrote. */
 export async function measureRun(options: MeasuredRunOptions): Promise<MeasuredRun> {
   const { simulator, profile, route, slo } = options;
-  await using server = await startSimulatorProcess(simulator);
-  const coresApart = options.coresApart && (await keepCoresApart(server.pid));
-  const output = await mkdtemp(join(tmpdir(), "tiding-bench-"));
+  const folder = await mkdtemp(join(tmpdir(), "tiding-bench-"));
+  const [output, log] = [join(folder, "run"), join(folder, "simulator.log")];
   try {
+    await using server = await startSimulatorProcess({ ...simulator, log, logTokens: true });
+    const coresApart = options.coresApart && (await keepCoresApart(server.pid));
     const report = await runBench(
       {
         endpoint: { url: server.url, modelId: null, apiKey: null, headers: {}, route },
@@ -72,7 +79,7 @@ export async function measureRun(options: MeasuredRunOptions): Promise<MeasuredR
         requestTimeoutMs: 600_000,
         selfCheck: false,
         output,
-        force: true,
+        force: false,
         environment: {},
       },
       { signal: new AbortController().signal },
@@ -80,26 +87,35 @@ export async function measureRun(options: MeasuredRunOptions): Promise<MeasuredR
     const { lateness, cpuMs } = await server.stats();
     const lines = (await readFile(join(output, "requests.jsonl"), "utf8")).trimEnd().split("\n");
     const records = lines.map((line) => JSON.parse(line) as RequestRecord);
-    return { report, records, coresApart, lateness: lateness!, simulatorCpuSeconds: cpuMs / 1_000 };
+    await server.flushLog();
+    const done = await readRequestLog(log);
+    return { report, records, log: done, coresApart, lateness: lateness!, simulatorCpuSeconds: cpuMs / 1_000 };
   } finally {
-    await rm(output, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
 export interface StageTruth {
   readonly stage: StageReport;
   readonly requests: readonly PlayedRequest[];
+  /** As the server's log has them, in the same order. */
+  readonly served: readonly PlainRequest[];
+  /** From what a server without lateness would have done for a client without any. */
   readonly differences: readonly Difference[];
+  /** From what the server did. */
+  readonly fromServed: readonly Difference[];
 }
 
 /** Plays the stages of a run that is over, each with the prompts that it had, on engines of its own. */
 export async function truthOf(
-  { report }: MeasuredRun,
+  { report, records, log }: MeasuredRun,
   options: MeasuredRunOptions,
   { loads, engine }: { readonly loads: readonly StageLoad[]; readonly engine: () => Scheduler },
 ): Promise<StageTruth[]> {
   const { simulator, route, slo } = options;
   const answerOf = await knownAnswers({ prompts: promptsOf(options), run: report.id, route, simulator });
+  const entries = new Map<string, RequestLogEntry[]>();
+  for (const entry of log) entries.set(entry.key, [...(entries.get(entry.key) ?? []), entry]);
   let firstPrompt = 0;
   return report.stages.map((stage, position) => {
     const load = loads[position]!;
@@ -107,16 +123,23 @@ export async function truthOf(
     // The stage after this one goes on behind all that were sent, warm-up and cool-down included.
     firstPrompt += stage.timeline.reduce((sum, { scheduled }) => sum + scheduled, 0);
     const requests = playStage(load, { engine: engine(), answerOf: (index) => answerOf(first + index) });
-    const truth = figuresOf(requests, { window: windowOf(load, requests), slo });
+    const served = servedStage(
+      records.filter((record) => record.stage === load.name).toSorted((one, other) => one.index - other.index),
+      ({ index }) => entries.get(answerOf(first + index).key)?.shift(),
+    );
     const exactCounts = load.arrivals.kind !== "closed";
-    return { stage, requests, differences: differences(figuresIn(stage), truth, { exactCounts }) };
+    const from = (truth: readonly PlainRequest[]): Difference[] => {
+      const figures = figuresOf(truth, { window: windowOf(load, truth), slo });
+      return differences(figuresIn(stage), figures, { exactCounts });
+    };
+    return { stage, requests, served, differences: from(requests), fromServed: from(served) };
   });
 }
 
 /** By the letter of `StageLoad`: without seconds all of it, to just behind its last token. */
 function windowOf(
   { seconds, warmUpSeconds, coolDownSeconds, rampSeconds }: StageLoad,
-  requests: readonly PlayedRequest[],
+  requests: readonly PlainRequest[],
 ): { readonly startMs: number; readonly endMs: number } {
   const lastMs = requests.reduce((last, { endMs }) => Math.max(last, endMs ?? 0), 0);
   return {

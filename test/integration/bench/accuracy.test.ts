@@ -105,6 +105,17 @@ void test("each request ended as the server ended it, faults inside a 200 includ
   ]);
 });
 
+void test("each token that the server wrote by its own log was counted, and none that it did not", () => {
+  for (const [position, load] of LOADS.entries()) {
+    const written = truths[position]!.served.map(({ tokensMs }) => tokensMs.length);
+    assert.deepEqual(
+      recordsOf(load).map(({ events }) => events),
+      written,
+    );
+    assert.ok(Math.max(...written) > 1);
+  }
+});
+
 void test("with few in flight, no response time is shorter than the schedule implies (vLLM #54101 timed from the send)", () => {
   const { requests } = truths[0]!;
   for (const [index, record] of recordsOf(COUNTED).entries()) {

@@ -113,6 +113,34 @@ void test("a line that a killed simulator left unfinished is left out", async ()
   });
 });
 
+void test("asked for it, the log has the time of each token that a batch streamed, those before a fault included", async () => {
+  const [fixedTtftMs, stepMs] = [40, 15];
+  const batch = { knownTruth: { fixedTtftMs, stepMs, maxBatch: 4 }, answerTokens: 6 };
+  await inFolder(async (log) => {
+    const told = { ...batch, log, logTokens: true, faults: { "truncated-stream": 1 } };
+    await using faulty = await startSimulator(told);
+    await post(`${faulty.url}/generate_stream`, { inputs: "hello" });
+    await using sound = await startSimulator({ ...told, faults: {} });
+    await post(`${sound.url}/generate_stream`, { inputs: "hello" });
+    await post(`${sound.url}/generate`, { inputs: "hello" });
+    await Promise.all([faulty, sound].map((simulator) => simulator.flushLog()));
+    const [cut, whole, plain] = await readRequestLog(log);
+    assert.deepEqual(
+      [cut, whole, plain].map((one) => one?.tokensMs?.length),
+      [3, 6, 0],
+    );
+    for (const { startMs, endMs, tokensMs } of [cut!, whole!]) {
+      for (const [token, ms] of tokensMs!.entries()) {
+        assert.ok(ms >= startMs + fixedTtftMs + token * stepMs - 1, `token ${token} came after ${ms - startMs} ms`);
+        assert.ok(ms <= endMs, `token ${token} came after the end`);
+      }
+    }
+  });
+  await using silent = await startSimulator({ ...batch, log: "memory" });
+  await post(`${silent.url}/generate_stream`, { inputs: "hello" });
+  assert.equal(silent.requests()[0]?.tokensMs, undefined);
+});
+
 void test("a log in memory keeps the newest requests, oldest first", () => {
   const log = new MemoryRequestLog(3);
   assert.deepEqual(log.entries(), []);

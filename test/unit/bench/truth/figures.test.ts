@@ -25,6 +25,7 @@ function played(arrivals: Arrivals, changes: Partial<StageLoad> = {}): readonly 
   return playStage(load, {
     engine: new FixedEngine(TRUTH),
     answerOf: (index) => ({
+      key: String(index),
       promptTokens: PROMPT_TOKENS,
       outputTokens: 21 + Math.floor(draw(hash, 0, index) * 39),
       maxTokens: 100,

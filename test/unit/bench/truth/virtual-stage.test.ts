@@ -24,7 +24,15 @@ const LOAD: StageLoad = {
 };
 
 function answer(changes: Partial<KnownAnswer> = {}): KnownAnswer {
-  return { promptTokens: 7, outputTokens: 5, maxTokens: 100, finishReason: "eos_token", fault: null, ...changes };
+  return {
+    key: "",
+    promptTokens: 7,
+    outputTokens: 5,
+    maxTokens: 100,
+    finishReason: "eos_token",
+    fault: null,
+    ...changes,
+  };
 }
 
 function play(load: Partial<StageLoad>, options: { maxBatch?: number; fault?: (index: number) => KnownAnswer } = {}) {
