@@ -21,12 +21,13 @@ export interface JobSize {
   /** Folder of the output, within the workspace's. */
   readonly output: string;
   readonly limit?: number;
+  readonly shardRows?: number;
   /** Renders prompts in the engine, with the chat template of this tokenizer. */
   readonly tokenizerId?: string;
 }
 
 /** The spec of every benchmark: a question a row, one answer, Parquet, all else by default. */
-export function jobSpec({ url, slots, output, limit, tokenizerId }: JobSize) {
+export function jobSpec({ url, slots, output, limit, shardRows, tokenizerId }: JobSize) {
   return {
     input: { path: "questions.jsonl", ...(limit === undefined ? {} : { limit }) },
     steps: [
@@ -42,5 +43,6 @@ export function jobSpec({ url, slots, output, limit, tokenizerId }: JobSize) {
       },
     ],
     output: { path: output },
+    ...(shardRows === undefined ? {} : { run: { shard_rows: shardRows } }),
   };
 }
