@@ -3,7 +3,7 @@ import path from "node:path";
 import { TidingError } from "../shared/errors.ts";
 import { openNatsTransport, type NatsTransportOptions } from "../shared/transport/nats/nats-transport.ts";
 import { findNatsServer } from "../shared/transport/nats/server/find-nats-server.ts";
-import { spawnNatsServer } from "../shared/transport/nats/server/spawn-nats-server.ts";
+import { keepNatsServer } from "../shared/transport/nats/server/keep-nats-server.ts";
 import type { StreamSettings } from "../shared/transport/nats/streams.ts";
 import type { Transport } from "../shared/transport/transport.ts";
 import { askWorkers } from "./ask-workers.ts";
@@ -85,7 +85,8 @@ function spawnedBroker(
     ...options,
     async open(privateFolder): Promise<OpenBroker> {
       const binary = await findNatsServer({ signal });
-      const server = await spawnNatsServer({ binary, storeDir: path.join(privateFolder, "nats"), signal });
+      const storeDir = path.join(privateFolder, "nats");
+      const server = await keepNatsServer({ binary, storeDir, signal }, onNotice);
       onNotice(`A nats-server ${server.version} runs at ${server.url}: tiding worker --broker ${server.url}`);
       try {
         const own = { address: server.url, streams };
@@ -95,11 +96,11 @@ function spawnedBroker(
           transport,
           async [Symbol.asyncDispose]() {
             await transport.close();
-            await server.stop();
+            await server[Symbol.asyncDispose]();
           },
         };
       } catch (error) {
-        await server.stop();
+        await server[Symbol.asyncDispose]();
         throw error;
       }
     },
