@@ -13,6 +13,7 @@ import type { StageLoad } from "../load/stage-load.ts";
 import { BatchEngine } from "../simulator/batching/batch-engine.ts";
 import { presetOptions } from "../simulator/batching/presets.ts";
 import { printFigure, rounded, sizesFrom, tell } from "./figure.ts";
+import { CORES } from "./truth/cores-apart.ts";
 import { measureRun, truthOf } from "./truth/measured-run.ts";
 import type { MeasuredRunOptions } from "./truth/measured-run.ts";
 import {
@@ -73,13 +74,13 @@ async function measure({ rate, itlMs, tokensPerSecond }: PublishedRate) {
     promptTokens: PROMPT_TOKENS,
     slo: null,
     threads: 1,
-    coresApart: true,
+    simulatorCore: CORES[0] ?? null,
   };
   const run = await measureRun(options);
   const [truth] = await truthOf(run, options, { loads: [load], engine: virtualServer });
-  const { stage, differences } = truth!;
+  const { stage, fromTold } = truth!;
   const { metrics, throughput, client } = stage;
-  const trueOf = (name: string): number => differences.find((one) => one.name === name)?.truth ?? NaN;
+  const trueOf = (name: string): number => fromTold.find((one) => one.name === name)?.truth ?? NaN;
   const compared = (measured: number, published: number, virtual: number) => ({
     measured: rounded(measured, 2),
     published,

@@ -14,9 +14,9 @@ export const CORES = allowedCores();
  * Whether it could be done: on Linux with two cores and util-linux's `taskset`. Of main threads, and of what they start later;
  * V8's helpers stay free, because a compiler on the main thread's only core holds it up as well.
  */
-export async function keepCoresApart(simulatorPid: number): Promise<boolean> {
-  const [simulator, ...client] = CORES;
-  if (simulator === undefined || client.length === 0) return false;
+export async function keepCoresApart(simulatorPid: number, simulator: number): Promise<boolean> {
+  const client = CORES.filter((core) => core !== simulator);
+  if (client.length === 0) return false;
   try {
     await Promise.all([pin([simulator], simulatorPid), pin(client, process.pid)]);
     return true;

@@ -33,8 +33,8 @@ export interface MeasuredRunOptions {
   readonly promptTokens: number;
   readonly threads: number;
   readonly slo: SloLimits | null;
-  /** Keeps simulator and client to cores of their own, this process from then on. */
-  readonly coresApart: boolean;
+  /** Keeps the simulator to that core and this process, from then on, to the others; null: they share what there is. */
+  readonly simulatorCore: number | null;
 }
 
 export interface MeasuredRun {
@@ -61,12 +61,12 @@ export function promptsOf({ maxTokens, promptTokens }: MeasuredRunOptions): Benc
 
 /** Runs it, and deletes what it wrote. */
 export async function measureRun(options: MeasuredRunOptions): Promise<MeasuredRun> {
-  const { simulator, profile, route, slo } = options;
+  const { simulator, profile, route, slo, simulatorCore } = options;
   const folder = await mkdtemp(join(tmpdir(), "tiding-bench-"));
   const [output, log] = [join(folder, "run"), join(folder, "simulator.log")];
   try {
     await using server = await startSimulatorProcess({ ...simulator, log, logTokens: true });
-    const coresApart = options.coresApart && (await keepCoresApart(server.pid));
+    const coresApart = simulatorCore !== null && (await keepCoresApart(server.pid, simulatorCore));
     const report = await runBench(
       {
         endpoint: { url: server.url, modelId: null, apiKey: null, headers: {}, route },
@@ -101,7 +101,7 @@ export interface StageTruth {
   /** As the server's log has them, in the same order. */
   readonly served: readonly PlainRequest[];
   /** From what a server without lateness would have done for a client without any. */
-  readonly differences: readonly Difference[];
+  readonly fromTold: readonly Difference[];
   /** From what the server did. */
   readonly fromServed: readonly Difference[];
 }
@@ -132,7 +132,7 @@ export async function truthOf(
       const figures = figuresOf(truth, { window: windowOf(load, truth), slo });
       return differences(figuresIn(stage), figures, { exactCounts });
     };
-    return { stage, requests, served, differences: from(requests), fromServed: from(served) };
+    return { stage, requests, served, fromTold: from(requests), fromServed: from(served) };
   });
 }
 

@@ -7,6 +7,7 @@ import type { SloLimits } from "../../report/bench-report.ts";
 import { FixedEngine } from "../../simulator/batching/fixed-engine.ts";
 import type { FixedOptions } from "../../simulator/batching/fixed-engine.ts";
 import type { SimulatorInput } from "../../simulator/options.ts";
+import { CORES } from "./cores-apart.ts";
 import type { MeasuredRunOptions } from "./measured-run.ts";
 
 export interface Scenario {
@@ -33,7 +34,14 @@ const [BELOW, AT, ABOVE] = [0.5, 1, 1.3].map((share) => Number((share * CAPACITY
   number,
 ];
 
-const PLAIN = { route: "tgi", maxTokens: 200, promptTokens: 40, slo: SLO, threads: 1, coresApart: true } as const;
+const PLAIN = {
+  route: "tgi",
+  maxTokens: 200,
+  promptTokens: 40,
+  slo: SLO,
+  threads: 1,
+  simulatorCore: CORES[0] ?? null,
+} as const;
 
 /** Lengths by the prompt, as a model ends its answers. */
 function known(changes: SimulatorInput = {}): SimulatorInput {

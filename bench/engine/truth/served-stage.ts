@@ -9,9 +9,9 @@ import type { PlainRequest } from "./plain-request.ts";
 type Served = Pick<RequestLogEntry, "startMs" | "endMs" | "tokensMs">;
 
 /**
- * The requests of one stage as their server saw them: sent when they reached it, each token when it was written. When they
- * were due and how they ended is the client's word, which the virtual truth is held against. `entryOf` gives the log's entry
- * of a request, undefined for one that never came there.
+ * The requests of one stage as their server saw them: each token when it was written. When they were sent only the client
+ * knows, and is believed from when they were due on. That and how they ended is its word too, which the virtual truth is held
+ * against. `entryOf` gives the log's entry of a request, undefined for one that never came there.
  */
 export function servedStage(
   records: readonly RequestRecord[],
@@ -21,7 +21,7 @@ export function servedStage(
   const aheadMs = aheadOf(pairs);
   return pairs.map(({ record, entry }) => ({
     ...record,
-    sentMs: entry === undefined ? null : entry.startMs - aheadMs,
+    sentMs: entry === undefined || record.sentMs === null ? null : Math.max(record.sentMs, record.scheduledMs),
     tokensMs: entry?.tokensMs?.map((ms) => ms - aheadMs) ?? [],
     endMs: entry === undefined ? null : entry.endMs - aheadMs,
   }));

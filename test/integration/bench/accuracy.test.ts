@@ -51,7 +51,7 @@ const OPTIONS: MeasuredRunOptions = {
   promptTokens: 30,
   slo: SLO,
   threads: 1,
-  coresApart: false,
+  simulatorCore: null,
 };
 
 let run: MeasuredRun;
