@@ -63,7 +63,7 @@ export class FixedEngine implements Scheduler {
     const { maxBatch, fixedTtftMs } = this.#options;
     const placed = this.#queue.splice(0, maxBatch - this.#running.length);
     const admitted = placed.map(({ request, queuedMs }, index): Admission => {
-      const placedMs = index < this.#free ? queuedMs : nowMs;
+      const placedMs = index < this.#free ? queuedMs : Math.max(queuedMs, nowMs);
       const lastToken = Math.min(request.outputTokens, request.maxNewTokens);
       this.#running.push({ request, placedMs, lastToken, tokens: 0 });
       return { id: request.id, queuedMs: placedMs - queuedMs, cachedTokens: 0, continued: false };

@@ -43,6 +43,27 @@ void test("who finds no place waits for the first that is free, and its wait is 
   assert.deepEqual(waits, [0, 0, 0, 87, 87]);
 });
 
+void test("a request that came while a step was seen late has its place from when it came, not from when that was due", () => {
+  const engine = new FixedEngine({ ...TRUTH, maxBatch: 1 });
+  engine.submit(request(1, 0, 2), 0);
+  assert.equal(engine.startStep(0)!.durationMs, 50);
+  assert.equal(engine.startStep(50)!.durationMs, 10);
+  // The place was free at 60, and the clock had come to 64 when that was seen.
+  engine.submit(request(2, 63), 63);
+  const step = engine.startStep(60)!;
+  assert.deepEqual(
+    step.admitted.map(({ id, queuedMs }) => [id, queuedMs]),
+    [[2, 0]],
+  );
+  let endMs = 60 + step.durationMs;
+  for (let { emitted } = step; emitted.length === 0;) {
+    const next = engine.startStep(endMs)!;
+    endMs += next.durationMs;
+    ({ emitted } = next);
+  }
+  assert.equal(endMs, 63 + TRUTH.fixedTtftMs);
+});
+
 void test("under overload it gives exactly its capacity", () => {
   // 90 ms an answer, three places: 33.3 answers a second of the 100 asked for.
   const requests = Array.from({ length: 1_000 }, (_, id) => request(id, id * 10));
