@@ -1,5 +1,5 @@
 /**
- * What the server of a stage really did, by its own log: the truth that is left when a machine was late. A step that came
+ * What the server of a stage really did, by its own log: what is left to compare with when a machine was late. A step that came
  * 3 ms after its time did so for the client too, and a client that says so is right, which the virtual truth cannot know.
  */
 import type { RequestRecord } from "../../load/request-record.ts";

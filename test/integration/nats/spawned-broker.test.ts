@@ -84,7 +84,7 @@ void test("a server that is killed is started again on its store, and the job go
   assert.ok(requests - ROWS <= SLOTS, `${requests - ROWS} requests were sent twice with ${SLOTS} slots`);
 });
 
-void test("a server that does not start again says so with its log, and is tried until it does", async () => {
+void test("a server that does not start again says so once, and is tried until it does", async () => {
   await using world = await JobWorld.open(ROWS, { latency: { distribution: "fixed", medianMs: 20 } });
   const { report, notices } = await overOwnServer(world, async ({ pid, folder }, soFar) => {
     const jetstream = path.join(folder, "jetstream");
