@@ -4,7 +4,7 @@
  * Appends are sequential. An append whose outcome is unknown is repeated until it went through or until the tail shows
  * that it had; a tail by someone else means that the shard was lost, and raises `FENCED`.
  */
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { TidingError } from "../shared/errors.ts";
 import { decodeCommitRecord, encodeCommitRecord, type CommitRecord } from "../shared/protocol/commit-record.ts";
@@ -21,6 +21,7 @@ import {
 } from "../shared/transport/transport.ts";
 
 const REPEAT_DELAY_MS = 200;
+const NONCE_BYTES = 12;
 
 export interface ShardPlace {
   readonly job: JobKey;
@@ -41,7 +42,7 @@ export class ShardOwner {
   readonly #log: CommitLog;
   readonly #job: JobKey;
   readonly #size: number;
-  readonly #nonce = randomUUID();
+  readonly #nonce = randomBytes(NONCE_BYTES).toString("base64url");
   readonly #signal: AbortSignal;
   readonly #onWait: (change: 1 | -1) => void;
   readonly #done: Bitmap;

@@ -5,8 +5,9 @@
  * nats-server every 250 ms: its mean over the last third of the rows over that of the middle third, the first being taken up
  * by heaps that find their size. And the most that the blob streams held, over their budgets.
  *
- * At this size a nats-server is still growing: the commit log is filling its first block of 8 MB. What comes afterwards is seen
- * with more and smaller shards, `--rows 2000000 --shard 64`.
+ * A nats-server holds a stream's last block in memory, up to 8 MB, and the blocks that were read in the last seconds: at this
+ * size the commit log and the queue are still filling their first. What comes afterwards is seen with more and smaller
+ * shards, `--rows 2000000 --shard 64`.
  */
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";

@@ -18,6 +18,7 @@ import { rangesHave } from "../output/shard-ranges.ts";
 import type { OwnedOutput } from "../output/output-directory.ts";
 import { chooseLanding } from "./choose-landing.ts";
 import { LandedSweep } from "./drop-landed.ts";
+import { LandedGroups } from "./landed-groups.ts";
 import { Lander, LostBatch, type LandingPlan } from "./lander.ts";
 import { ShardProgress } from "./shard-progress.ts";
 import { dropNeedlessSpills, spill } from "./spill.ts";
@@ -51,6 +52,7 @@ export class Sink {
   readonly #options: SinkOptions;
   readonly #open = new Map<number, ShardProgress>();
   readonly #lander: Lander;
+  readonly #landedGroups: LandedGroups;
   readonly #sweep: LandedSweep;
   readonly #tick: NodeJS.Timeout;
   /** Entries in the log's order, until all before them are landed. */
@@ -68,7 +70,14 @@ export class Sink {
   constructor(options: SinkOptions) {
     this.#options = options;
     this.#lander = new Lander(options);
-    this.#sweep = new LandedSweep(options.transport, options.job, () => this.#landed);
+    const { transport, job } = options;
+    this.#landedGroups = new LandedGroups({
+      results: transport.results,
+      job,
+      inGroups: transport.capabilities.multiProcess,
+      isLanded: (shard) => this.isLanded(shard),
+    });
+    this.#sweep = new LandedSweep(transport, job, () => this.#landed);
     this.#tick = setInterval(() => this.#enqueue(() => this.#lookAround()), TICK_MS);
     this.#tick.unref();
   }
@@ -312,10 +321,8 @@ export class Sink {
     }
     this.#wakeup.notify();
     await this.#forget(this.#forgettable);
-    for (const shard of shards) {
-      await transport.results.drop(job, shard);
-      await transport.log.trim(job, shard);
-    }
+    await this.#landedGroups.drop(complete.map(({ shard, storedBytes }) => ({ shard, storedBytes })));
+    for (const shard of shards) await transport.log.trim(job, shard);
     this.#forgettable = shards;
     await dropNeedlessSpills(output, spillsBefore);
     onStep?.("batches-dropped");

@@ -9,6 +9,9 @@
  *
  * `done` is cumulative; a shard is closed by the record whose `done` is full. A row is committed when a `rows` record
  * names it and its result batch exists.
+ *
+ * On the wire a record is the list of its values, names left out: two of every shard are written, a broker keeps one to the
+ * job's end, and it holds in memory what its log's last block has, up to 8 MB.
  */
 import { z } from "zod";
 import type { BlobRef } from "../transport/transport.ts";
@@ -31,7 +34,7 @@ const common = {
   suspect: z.strictObject({ position: z.int().nonnegative(), times: z.int().positive() }).nullable(),
 };
 
-const CommitRecordSchema = z.discriminatedUnion("type", [
+const CommitRecordUnion = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("open"), worker: z.string(), ...common }),
   z.strictObject({
     type: z.literal("rows"),
@@ -46,11 +49,33 @@ const CommitRecordSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("reopen"), ...common }),
 ]);
 
-export type CommitRecord = z.output<typeof CommitRecordSchema>;
+export type CommitRecord = z.output<typeof CommitRecordUnion>;
 export type RowsRecord = Extract<CommitRecord, { type: "rows" }>;
 
+/** In the order of the wire. */
+const FIELDS_OF_ALL = ["version", "type", "epoch", "nonce", "index", "size", "done", "lost", "suspect"];
+const FIELDS_OF_ONE: Readonly<Record<CommitRecord["type"], readonly string[]>> = {
+  open: ["worker"],
+  rows: ["own", "batches", "bytes"],
+  start: ["position"],
+  release: [],
+  reopen: [],
+};
+const TYPE = FIELDS_OF_ALL.indexOf("type");
+
+const CommitRecordSchema = z.preprocess((message) => {
+  const fields = Array.isArray(message) ? fieldsOf(message[TYPE]) : null;
+  if (!Array.isArray(message) || fields?.length !== message.length) return message;
+  return Object.fromEntries(fields.map((field, at): [string, unknown] => [field, message[at]]));
+}, CommitRecordUnion);
+
+function fieldsOf(type: unknown): readonly string[] {
+  return [...FIELDS_OF_ALL, ...(FIELDS_OF_ONE[type as CommitRecord["type"]] ?? [])];
+}
+
 export function encodeCommitRecord(record: CommitRecord): Uint8Array {
-  return encodeMessage(record);
+  const values = new Map<string, unknown>(Object.entries(record));
+  return encodeMessage(fieldsOf(record.type).map((field) => values.get(field)));
 }
 
 /** Throws `STORE_DAMAGED` for a body that is no record of this protocol version. */

@@ -29,7 +29,10 @@ export function decodeMessage<T>(
   }
 }
 
+/** A message that is a list begins with its version. */
 function versionOf(message: unknown): number | null {
-  const { version } = (message ?? {}) as { readonly version?: unknown };
+  const { version } = (Array.isArray(message) ? { version: message[0] } : (message ?? {})) as {
+    readonly version?: unknown;
+  };
   return typeof version === "number" ? version : null;
 }

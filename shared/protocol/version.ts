@@ -1,2 +1,2 @@
 /** Raised when a message's or a record's meaning changes; a party that reads another version refuses it. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;

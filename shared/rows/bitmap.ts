@@ -1,3 +1,6 @@
+/** Begins the text of a set that is told by what it lacks. */
+const ALL_BUT = "~";
+
 /** A set of row positions within one shard: one bit a row, lowest bit first. Never a set of row ids. */
 export class Bitmap {
   readonly size: number;
@@ -9,6 +12,7 @@ export class Bitmap {
   }
 
   static fromText(size: number, text: string): Bitmap {
+    if (text.startsWith(ALL_BUT)) return Bitmap.full(size).without(Bitmap.fromText(size, text.slice(ALL_BUT.length)));
     const bits = new Uint8Array(Math.ceil(size / 8));
     bits.set(Buffer.from(text, "base64").subarray(0, bits.length));
     return new Bitmap(size, bits);
@@ -20,8 +24,16 @@ export class Bitmap {
     return full;
   }
 
+  /** Base64 of the bytes up to the last that is not empty, of the set or, behind a `~`, of what it lacks: what is shorter. */
   toText(): string {
-    return Buffer.from(this.#bits).toString("base64");
+    const has = this.#packed();
+    const lacks = ALL_BUT + Bitmap.full(this.size).without(this).#packed();
+    return lacks.length < has.length ? lacks : has;
+  }
+
+  #packed(): string {
+    const end = this.#bits.findLastIndex((bits) => bits !== 0) + 1;
+    return Buffer.from(this.#bits.subarray(0, end)).toString("base64url");
   }
 
   has(position: number): boolean {

@@ -41,6 +41,7 @@ export function patientTransport(inner: Transport, signal: AbortSignal): Transpo
   const blobs = (store: BlobStore): Omit<BlobStore, "put"> => ({
     get: (ref) => patient(() => store.get(ref)),
     drop: (job, shard, upTo) => patient(() => store.drop(job, shard, upTo)),
+    dropGroup: (job, group) => patient(() => store.dropGroup(job, group)),
     dropJob: (job) => patient(() => store.dropJob(job)),
     usage: () => patient(() => store.usage()),
   });

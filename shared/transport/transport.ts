@@ -120,6 +120,13 @@ export interface CommitLog {
   drop(job: JobKey): Promise<void>;
 }
 
+/** Shards that follow one another, from a multiple of this on, whose blobs can be dropped by one call. */
+export const SHARDS_IN_GROUP = 64;
+
+export function groupOf(shard: number): number {
+  return Math.floor(shard / SHARDS_IN_GROUP);
+}
+
 export interface BlobStore {
   /** Rejects with `full` when the budget would be passed, `too-large` beyond `maxBodyBytes`. */
   put(job: JobKey, shard: number, bytes: Uint8Array): Promise<BlobRef>;
@@ -127,6 +134,8 @@ export interface BlobStore {
   get(ref: BlobRef): Promise<Uint8Array | null>;
   /** Drops the shard's blobs: all, or those up to and with `upTo`. */
   drop(job: JobKey, shard: number, upTo?: BlobRef): Promise<void>;
+  /** Drops all blobs of a group of shards; what that costs a broker hardly grows with their number. */
+  dropGroup(job: JobKey, group: number): Promise<void>;
   dropJob(job: JobKey): Promise<void>;
   usage(): Promise<{ readonly bytes: number; readonly budgetBytes: number }>;
 }

@@ -82,6 +82,7 @@ export function faultyTransport(inner: Transport, faults: TransportFaults): Tran
     put: (job, shard, bytes) => uncertain(() => store.put(job, shard, bytes)),
     get: (ref) => late(() => store.get(ref)),
     drop: (job, shard, upTo) => late(() => store.drop(job, shard, upTo)),
+    dropGroup: (job, group) => late(() => store.dropGroup(job, group)),
     dropJob: (job) => late(() => store.dropJob(job)),
     usage: () => late(() => store.usage()),
   });

@@ -1,4 +1,4 @@
-import type { BlobRef, BlobStore, JobKey } from "../transport.ts";
+import { SHARDS_IN_GROUP, type BlobRef, type BlobStore, type JobKey } from "../transport.ts";
 import type { Budget } from "./budget.ts";
 import { ALL_SHARDS, bodyBytes } from "./frame.ts";
 import { parseRecordName, recordName } from "./segment.ts";
@@ -59,6 +59,10 @@ export class EmbeddedResults implements BlobStore {
     const last = upTo === undefined ? this.#log.lastLsn : (parseRecordName(upTo)?.lsn ?? 0);
     this.#log.add({ type: "drop-blobs", key: job, shard, number: last + 1 });
     this.#budget.giveBack(this.#drop(job, shard, last + 1));
+  }
+
+  async dropGroup(job: JobKey, group: number): Promise<void> {
+    for (let at = 0; at < SHARDS_IN_GROUP; at++) await this.drop(job, group * SHARDS_IN_GROUP + at);
   }
 
   dropJob(job: JobKey): Promise<void> {

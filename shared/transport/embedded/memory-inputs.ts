@@ -1,4 +1,4 @@
-import type { BlobRef, BlobStore, JobKey } from "../transport.ts";
+import { SHARDS_IN_GROUP, type BlobRef, type BlobStore, type JobKey } from "../transport.ts";
 import type { Budget } from "./budget.ts";
 import { ALL_SHARDS } from "./frame.ts";
 import { ShardRecords } from "./shard-records.ts";
@@ -48,6 +48,10 @@ export class MemoryInputs implements BlobStore {
       bytes += blob.bytes.byteLength;
     }
     this.#budget.giveBack(bytes);
+  }
+
+  async dropGroup(job: JobKey, group: number): Promise<void> {
+    for (let at = 0; at < SHARDS_IN_GROUP; at++) await this.drop(job, group * SHARDS_IN_GROUP + at);
   }
 
   dropJob(job: JobKey): Promise<void> {

@@ -8,7 +8,7 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import { headers } from "@nats-io/transport-node";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 
 import type { BlobRef, BlobStore, JobKey } from "../transport.ts";
 import { ByteWindow } from "./byte-window.ts";
@@ -27,13 +27,17 @@ const WINDOW_BYTES = 8 * 1024 * 1024;
 const CHUNKS_FETCHED_AT_ONCE = 4;
 const TIMEOUT_MS = 10_000;
 const KEY_HEADER = "Tiding-Blob";
+/** 16 letters. */
+const KEY_BYTES = 12;
 
 export interface NatsBlobsOptions {
   readonly connection: NatsConnection;
   /** Limits retention, discard new, `max_bytes` as the budget, `allow_direct`. */
   readonly stream: string;
-  /** The subject of a shard's blobs; without a shard, a filter for all of the job's. */
-  readonly subject: (job: JobKey, shard?: number) => string;
+  /** Of a shard's blobs. */
+  readonly subject: (job: JobKey, shard: number) => string;
+  /** Of the blobs of a group of shards; without a group, of all of the job's. */
+  readonly filter: (job: JobKey, group?: number) => string;
   readonly fulls: FullStores;
 }
 
@@ -43,17 +47,19 @@ const windows = new WeakMap<NatsConnection, ByteWindow>();
 export class NatsBlobs implements BlobStore {
   readonly #connection: NatsConnection;
   readonly #stream: string;
-  readonly #subject: (job: JobKey, shard?: number) => string;
+  readonly #subject: NatsBlobsOptions["subject"];
+  readonly #filter: NatsBlobsOptions["filter"];
   readonly #client: JetStreamClient;
   readonly #manager: Promise<JetStreamManager>;
   readonly #window: ByteWindow;
   readonly #closer = new AbortController();
   readonly #calls: NatsCalls;
 
-  constructor({ connection, stream, subject, fulls }: NatsBlobsOptions) {
+  constructor({ connection, stream, subject, filter, fulls }: NatsBlobsOptions) {
     this.#connection = connection;
     this.#stream = stream;
     this.#subject = subject;
+    this.#filter = filter;
     this.#client = jetstream(connection, { timeout: TIMEOUT_MS });
     this.#manager = jetstreamManager(connection, { timeout: TIMEOUT_MS, checkAPI: false });
     this.#window = windows.get(connection) ?? new ByteWindow(WINDOW_BYTES);
@@ -76,7 +82,7 @@ export class NatsBlobs implements BlobStore {
     assertFits(bytes, MAX_BLOB_BYTES);
     const subject = this.#subject(job, shard);
     const body = bytes.slice(); // What waits for the window must not change under the caller's hands.
-    const key = randomUUID();
+    const key = randomBytes(KEY_BYTES).toString("base64url");
     // As a whole: where there is no room for a blob, its last chunk may still find some.
     const sequences = await this.#calls.watched(this.#stream, () => this.#store(subject, body, key));
     return `${key}:${sequences.join(",")}` as BlobRef;
@@ -106,8 +112,13 @@ export class NatsBlobs implements BlobStore {
     if (place !== null) await this.#purge({ filter, seq: Math.max(...place.sequences) + 1 });
   }
 
+  /** A purge reads every block of the stream that holds one of its messages anew, up to 8 MB each, however few they are. */
+  async dropGroup(job: JobKey, group: number): Promise<void> {
+    await this.#purge({ filter: this.#filter(job, group) });
+  }
+
   async dropJob(job: JobKey): Promise<void> {
-    await this.#purge({ filter: this.#subject(job) });
+    await this.#purge({ filter: this.#filter(job) });
   }
 
   /** Bytes as the server counts them: with subjects, headers and its own 20 to 30 for each chunk. */
@@ -172,7 +183,7 @@ export class NatsBlobs implements BlobStore {
 }
 
 function parseRef(ref: BlobRef): { readonly key: string; readonly sequences: readonly number[] } | null {
-  const match = /^([\da-f-]{36}):(\d+(?:,\d+)*)$/.exec(ref);
+  const match = /^([\w-]{16}):(\d+(?:,\d+)*)$/.exec(ref);
   return match === null ? null : { key: match[1]!, sequences: match[2]!.split(",").map(Number) };
 }
 

@@ -95,7 +95,13 @@ async function openOver(links: NatsLinks, names: NatsNames, options: NatsTranspo
   const manager = await jetstreamManager(control, { checkAPI: false });
   const common = { control, client, manager, names, calls };
   const blobs = (kind: "input" | "result", stream: string): NatsBlobs =>
-    new NatsBlobs({ connection: bulk, stream, subject: (job, shard) => names.subject(kind, job, shard), fulls });
+    new NatsBlobs({
+      connection: bulk,
+      stream,
+      subject: (job, shard) => names.blobs(kind, job, shard),
+      filter: (job, group) => names.groupOfBlobs(kind, job, group),
+      fulls,
+    });
   const inputs = blobs("input", names.inputs);
   const results = blobs("result", names.results);
 

@@ -51,6 +51,7 @@ void test("shards that a former run left open are handed out once, however long 
         },
         get: (ref) => inputs.get(ref),
         drop: (job, shard, last) => inputs.drop(job, shard, last),
+        dropGroup: (job, group) => inputs.dropGroup(job, group),
         dropJob: (job) => inputs.dropJob(job),
         usage: () => inputs.usage(),
       },

@@ -54,3 +54,11 @@ void test("a full bitmap has no bits behind its size", () => {
   assert.deepEqual([...Bitmap.full(11)], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   assert.equal(Bitmap.full(11).without(Bitmap.full(11)).isEmpty, true);
 });
+
+void test("what is nearly empty or nearly full takes few letters", () => {
+  assert.equal(new Bitmap(2_048).toText(), "");
+  assert.equal(Bitmap.full(2_048).toText(), "~");
+  const first = bitmapOf(2_048, [0, 7]);
+  assert.ok(first.toText().length <= 2, first.toText());
+  assert.ok(Bitmap.full(2_048).without(first).toText().length <= 3);
+});

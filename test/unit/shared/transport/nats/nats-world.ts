@@ -10,6 +10,7 @@ import { Transform } from "node:stream";
 import { FullStores } from "../../../../../shared/transport/nats/full-stores.ts";
 import { NatsBlobs } from "../../../../../shared/transport/nats/nats-blobs.ts";
 import { NatsState } from "../../../../../shared/transport/nats/nats-state.ts";
+import { groupOf } from "../../../../../shared/transport/transport.ts";
 
 export interface Disposable<T> extends AsyncDisposable {
   readonly it: T;
@@ -35,8 +36,9 @@ export async function openBlobs(url: string, budgetBytes: number): Promise<Dispo
     allow_direct: true,
     duplicate_window: nanos(100),
   });
-  const subject = (job: string, shard?: number): string => `blobs.${job}.${shard ?? ">"}`;
-  const it = new NatsBlobs({ connection, stream: "BLOBS", subject, fulls: untold(url) });
+  const subject = (job: string, shard: number): string => `blobs.${job}.${groupOf(shard)}.${shard}`;
+  const filter = (job: string, group?: number): string => `blobs.${job}.${group === undefined ? ">" : `${group}.*`}`;
+  const it = new NatsBlobs({ connection, stream: "BLOBS", subject, filter, fulls: untold(url) });
   return {
     it,
     connection,
