@@ -11,7 +11,8 @@ interface LandedShard {
 
 /**
  * Drops what landed shards have in the result store: a whole group by one call, once all of it has landed. The shards of a
- * group that is still open wait for it, up to a few bytes; then each is dropped by itself. The last go with the job.
+ * group that is still open wait for it, up to a share of the budget; then each is dropped by itself. The last go with the
+ * job, and what an owner that died did not get to goes with its group, by the sweep, or with the job.
  */
 export class LandedGroups {
   readonly #results: BlobStore;

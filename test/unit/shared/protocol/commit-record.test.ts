@@ -35,7 +35,7 @@ for (const record of records) {
   });
 }
 
-void test("a record of a whole shard is smaller than its row's prompt", () => {
+void test("a record of a whole shard takes 72 bytes at most", () => {
   const rows: CommitRecord = {
     ...common,
     suspect: null,
