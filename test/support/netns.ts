@@ -1,16 +1,34 @@
 /** Hosts of their own on one Linux machine: network namespaces, joined by bridges in one more. Needs root. */
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, open, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const IP = "ip";
+const SLOW_CABLE = fileURLToPath(new URL("../../../test/support/slow-cable.py", import.meta.url));
+
+const ENVIRONMENT = { PATH: process.env["PATH"], HOME: process.env["HOME"] };
 
 const run = promisify(execFile);
 
 async function ip(...words: string[]): Promise<void> {
   await run(IP, words);
+}
+
+export interface SlowCable {
+  readonly network: string;
+  /** Each way. */
+  readonly delayMs: number;
+  /** Of frames, each way. */
+  readonly lostShare: number;
+}
+
+export interface HostOptions {
+  /** Lines of the host's own /etc/hosts. */
+  readonly names?: readonly string[];
+  readonly slow?: SlowCable;
 }
 
 export interface HostProcess {
@@ -47,14 +65,11 @@ export class Netns implements AsyncDisposable {
     return `${this.#prefix}-wires`;
   }
 
-  /**
-   * @param addresses by network, such as `{ ring: ["10.77.1.2"] }`, each within its network's /24
-   * @param names lines of the host's own /etc/hosts
-   */
+  /** @param addresses by network, such as `{ ring: ["10.77.1.2"] }`, each within its network's /24 */
   async addHost(
     host: string,
     addresses: Readonly<Record<string, readonly string[]>>,
-    names: readonly string[] = [],
+    { names = [], slow }: HostOptions = {},
   ): Promise<void> {
     const namespace = this.#namespace(host);
     this.#hosts.push(host);
@@ -64,7 +79,10 @@ export class Netns implements AsyncDisposable {
     await ip("-n", namespace, "link", "set", "lo", "up");
     for (const [network, own] of Object.entries(addresses)) {
       const wire = wireOf(host, network);
-      await this.#ip("link", "add", wire, "type", "veth", "peer", "name", network, "netns", namespace);
+      const far = `${wire}~`;
+      if (slow?.network === network) await this.#layPairOfTaps(wire, far, slow);
+      else await this.#ip("link", "add", wire, "type", "veth", "peer", "name", far);
+      await this.#ip("link", "set", far, "netns", namespace, "name", network);
       await this.#ip("link", "set", wire, "master", network, "up");
       for (const address of own) await ip("-n", namespace, "address", "add", `${address}/24`, "dev", network);
       await ip("-n", namespace, "link", "set", network, "up");
@@ -80,11 +98,6 @@ export class Netns implements AsyncDisposable {
     await this.#ip("link", "set", wireOf(host, network), "up");
   }
 
-  /** Rejects where the kernel has no netem. */
-  async disturb(host: string, network: string, how: readonly string[]): Promise<void> {
-    await run("tc", ["-n", this.#wires, "qdisc", "add", "dev", wireOf(host, network), "root", "netem", ...how]);
-  }
-
   /** Runs a program on a host; what it prints goes to the file. */
   async start(
     host: string,
@@ -92,18 +105,13 @@ export class Netns implements AsyncDisposable {
     options: { readonly output: string; readonly environment?: Readonly<Record<string, string>> },
   ): Promise<HostProcess> {
     const output = await open(options.output, "a");
-    const child = spawn(IP, ["netns", "exec", this.#namespace(host), ...command], {
+    const process = this.#spawn(this.#namespace(host), command, {
       stdio: ["ignore", output.fd, output.fd],
-      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...options.environment },
+      env: { ...ENVIRONMENT, ...options.environment },
     });
-    this.#running.add(child);
-    const ended = once(child, "exit").then(([code]) => {
-      this.#running.delete(child);
-      return code as number | null;
-    });
-    await once(child, "spawn");
+    await once(process.child, "spawn");
     await output.close();
-    return { child, ended };
+    return process;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -115,6 +123,24 @@ export class Netns implements AsyncDisposable {
       await rm(this.#etc(host), { recursive: true });
     }
     await ip("netns", "delete", this.#wires);
+  }
+
+  async #layPairOfTaps(one: string, other: string, { delayMs, lostShare }: SlowCable): Promise<void> {
+    const command = ["python3", SLOW_CABLE, one, other, String(delayMs), String(lostShare)];
+    const stdio = ["ignore", "pipe", "inherit"] as const;
+    const { child, ended } = this.#spawn(this.#wires, command, { stdio: [...stdio], env: ENVIRONMENT });
+    const isReady = await Promise.race([once(child.stdout!, "data").then(() => true), ended.then(() => false)]);
+    if (!isReady) throw new Error("A slow cable needs python3 and /dev/net/tun; what it said is above.");
+  }
+
+  #spawn(namespace: string, command: readonly string[], options: SpawnOptions): HostProcess {
+    const child = spawn(IP, ["netns", "exec", namespace, ...command], options);
+    this.#running.add(child);
+    const ended = once(child, "exit").then(([code]) => {
+      this.#running.delete(child);
+      return code as number | null;
+    });
+    return { child, ended };
   }
 
   /** What `ip netns exec` lays over /etc in that namespace. */
@@ -131,7 +157,7 @@ export class Netns implements AsyncDisposable {
   }
 }
 
-/** The bridge's end of a host's cable: 15 letters at most. */
+/** The bridge's end of a host's cable; 14 letters at most, its other end has one more until it is moved. */
 function wireOf(host: string, network: string): string {
   return `${host}-${network}`;
 }
