@@ -3,6 +3,9 @@
  * tenth of a decode step; so it carries the wait to shortly before the deadline, and `setImmediate` turns of the event
  * loop, which let I/O through, carry it on. A callback never comes early.
  *
+ * Until the last moment each such turn naps: turns that do nothing else take 3 µs and leave 490 bytes of garbage each (Node
+ * 20.20), which for a beat of 830 a second was 22 collections a second, each as long as the machine let its helpers wait.
+ *
  * How late callbacks were is counted: a clock that cannot keep up has to say so.
  */
 
@@ -17,8 +20,13 @@ export function clockMs(): number {
 
 /** `setTimeout` was later than this on an idle machine once in a hundred times; it is spent turning the event loop, twice it at most. */
 const TURNING_MS = 1;
-/** A turn of an event loop that has nothing else to do takes less than this. */
-const IDLE_TURN_MS = 0.1;
+/** A turn of an event loop that has nothing else to do takes less than this; one that reads from a socket takes longer. */
+const IDLE_TURN_MS = 0.02;
+const NAP_MS = 0.05;
+/** A nap of 0.05 ms was over after 0.106 in the median and 0.118 in 99 of 100 cases: Linux rounds sleeps up by 0.05. */
+const LONGEST_NAP_MS = 0.15;
+/** Never woken by anyone. */
+const BED = new Int32Array(new SharedArrayBuffer(4));
 
 /** One deadline at a time; for many, keep them sorted and set the next from the callback. */
 export class FineTimer {
@@ -82,9 +90,12 @@ export class FineTimer {
     this.#timeout = null;
     this.#turn = setImmediate(() => {
       const nowMs = clockMs();
-      if (nowMs - this.#turnedAtMs < IDLE_TURN_MS) this.#turnedMs += nowMs - this.#turnedAtMs;
-      this.#turnedAtMs = nowMs;
+      const turnMs = nowMs - this.#turnedAtMs;
       const lateMs = nowMs - this.#deadlineMs;
+      const isIdle = turnMs < IDLE_TURN_MS;
+      if (isIdle) this.#turnedMs += turnMs;
+      this.#turnedAtMs = nowMs;
+      if (isIdle && lateMs < -LONGEST_NAP_MS) this.#nap();
       if (lateMs < 0) return this.#turnUntilDue();
       const run = this.#run!;
       this.#turn = null;
@@ -92,5 +103,12 @@ export class FineTimer {
       this.#lateness.record(lateMs);
       run();
     });
+  }
+
+  #nap(): void {
+    Atomics.wait(BED, 0, 0, NAP_MS);
+    const nowMs = clockMs();
+    this.#turnedMs += nowMs - this.#turnedAtMs;
+    this.#turnedAtMs = nowMs;
   }
 }

@@ -57,8 +57,8 @@ export class BatchServing {
       options: this.#options,
       modelJson: this.#modelJson,
     });
-    if (fault !== "slow-first-byte") return place.take();
-    const wait = setTimeout(() => place.take(), this.#options.faultDelayMs);
+    if (fault !== "slow-first-byte") return place.take(turn.arrivedMs);
+    const wait = setTimeout(() => place.take(clockMs()), this.#options.faultDelayMs);
     turn.stop = () => clearTimeout(wait);
   }
 }
@@ -87,10 +87,9 @@ class Place {
     this.#parts = parts;
   }
 
-  take(): void {
+  take(arrivedMs: number): void {
     const { call, response } = this.#turn;
     const { replica, id, options, modelJson } = this.#parts;
-    const arrivedMs = clockMs(); // What is done here until it is submitted is none of its time in the batch.
     this.#turn.stop = () => this.#leave();
     // These two have no head: nothing of theirs may be sent before.
     if (call.stream && this.#fault !== "reset" && this.#fault !== "500") {

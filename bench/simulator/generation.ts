@@ -2,6 +2,7 @@
 
 import { performance } from "node:perf_hooks";
 import type { ServerResponse } from "node:http";
+import { clockMs } from "../fine-timer.ts";
 import type { Lateness } from "../lateness.ts";
 import { answerForHash } from "./answer.ts";
 import type { Answer } from "./answer.ts";
@@ -13,7 +14,6 @@ import { drawFault, IMMEDIATE } from "./faults.ts";
 import type { FaultKind } from "./faults.ts";
 import type { GenerationCall } from "./generation-call.ts";
 import { hashText, hexOf, keyOf } from "./hash.ts";
-import type { TextHash } from "./hash.ts";
 import { latencyMs } from "./latency.ts";
 import type { SimulatorOptions } from "./options.ts";
 import type { Readiness } from "./readiness.ts";
@@ -121,12 +121,12 @@ export class Generation {
     this.#count("rejected");
   }
 
-  /** Answers the call, now or later, or does what its fault says. */
-  take(call: GenerationCall, response: ServerResponse): void {
+  /** Answers the call, now or later, or does what its fault says. `arrivedMs` by `clockMs`. */
+  take(call: GenerationCall, response: ServerResponse, arrivedMs: number): void {
     this.#requests++;
     this.#metrics.countRequest(call.route === "chat");
     const hash = hashText(call.prompt);
-    const turn = this.#admit(call, response, hash);
+    const turn = this.#admit({ call, response, hash, arrivedMs });
     if (turn === null) return;
 
     if (call.invalid !== null) return this.#refuse(turn, call.invalid);
@@ -153,7 +153,8 @@ export class Generation {
   }
 
   /** Null when too many are in flight: the refusal is sent already. */
-  #admit(call: GenerationCall, response: ServerResponse, hash: TextHash): Turn | null {
+  #admit(request: Pick<Turn, "call" | "response" | "hash" | "arrivedMs">): Turn | null {
+    const { call, response, hash, arrivedMs } = request;
     const limit = this.#options.maxConcurrentRequests * this.#options.replicas;
     const key = keyOf(hash);
     const seen = this.#timesSeen.get(key) ?? 0;
@@ -165,11 +166,9 @@ export class Generation {
       this.#readiness.busy();
     }
     const turn: Turn = {
-      call,
-      response,
-      hash,
+      ...request,
       nth: full ? seen : seen + 1,
-      startMs: performance.now(),
+      startMs: performance.now() - (clockMs() - arrivedMs),
       inFlight: this.#inFlight,
       outcomeWhenDropped: "dropped",
       stop: null,

@@ -1,6 +1,7 @@
 /** Reading a request's body with the limits and the refusals of axum 0.7 (plain text, before TGI sees the request). */
 
 import type { IncomingMessage } from "node:http";
+import { clockMs } from "../fine-timer.ts";
 
 /** TGI's limit, `server.rs`. */
 export const MAX_BODY_BYTES = 2_000_000;
@@ -19,15 +20,23 @@ export function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType);
 }
 
+export interface ReadBody {
+  readonly bytes: Buffer;
+  /** When the last of them came, by `clockMs`: what is done with them afterwards is none of the client's time. */
+  readonly arrivedMs: number;
+}
+
 /**
- * Calls back once with the body's bytes, or with a refusal when it is larger than the limit; not at all when the client
+ * Calls back once with the body, or with a refusal when it is larger than the limit; not at all when the client
  * leaves first. What is too large is read to its end and thrown away, so that the client can read the refusal.
  */
-export function readBody(request: IncomingMessage, done: (body: Buffer, refusal: BodyRefusal | null) => void): void {
+export function readBody(request: IncomingMessage, done: (body: ReadBody, refusal: BodyRefusal | null) => void): void {
   let body: Buffer | null = null;
   const more: Buffer[] = [];
   let bytes = 0;
+  let arrivedMs = clockMs();
   request.on("data", (chunk: Buffer) => {
+    arrivedMs = clockMs();
     bytes += chunk.length;
     if (bytes > MAX_BODY_BYTES) more.length = 0;
     else if (body === null) body = chunk;
@@ -35,6 +44,7 @@ export function readBody(request: IncomingMessage, done: (body: Buffer, refusal:
   });
   request.on("end", () => {
     const first = body ?? Buffer.alloc(0);
-    done(more.length === 0 ? first : Buffer.concat([first, ...more]), bytes > MAX_BODY_BYTES ? TOO_LARGE : null);
+    const whole = more.length === 0 ? first : Buffer.concat([first, ...more]);
+    done({ bytes: whole, arrivedMs }, bytes > MAX_BODY_BYTES ? TOO_LARGE : null);
   });
 }

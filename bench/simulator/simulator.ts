@@ -122,7 +122,7 @@ function requestListener(options: SimulatorOptions, { generation, log, readiness
     // Letter case does not matter to TGI, not even in the key.
     if (bearer !== null && request.headers.authorization?.toLowerCase() !== bearer) return refuse(response, 401, "");
     if (!isJson(request.headers["content-type"])) return refuse(response, WRONG_TYPE.status, WRONG_TYPE.text);
-    readBody(request, (bytes, refusal) => {
+    readBody(request, ({ bytes, arrivedMs }, refusal) => {
       if (refusal !== null) return refuse(response, refusal.status, refusal.text);
       let call: GenerationCall;
       try {
@@ -132,7 +132,7 @@ function requestListener(options: SimulatorOptions, { generation, log, readiness
         const what = misfit ? "deserialize the JSON body into the target type" : "parse the request body as JSON";
         return refuse(response, misfit ? 422 : 400, `Failed to ${what}: ${messageOf(error)}`);
       }
-      generation.take(call, response);
+      generation.take(call, response, arrivedMs);
     });
   };
 

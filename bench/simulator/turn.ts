@@ -9,6 +9,9 @@ export interface Turn {
   readonly hash: TextHash;
   /** How often its prompt was let in, this time included. */
   readonly nth: number;
+  /** When it had come, by `clockMs`. */
+  readonly arrivedMs: number;
+  /** The same moment by `performance.now()`, as all times of the log. */
   readonly startMs: number;
   readonly inFlight: number;
   /** What is logged when the client leaves before the answer. */
