@@ -16,7 +16,7 @@ type Entry =
   | "fleet-worker-child"
   | "no-op-bare-child"
   | "no-op-load-child"
-  | "pauses-child";
+  | "awake-core-child";
 
 /** Starts `name`, an entry beside this file, on a task. */
 export function startMeasured<Task, Result, Note = never>(

@@ -14,7 +14,8 @@ import { startSimulatorProcess } from "../../simulator/child.ts";
 import type { SimulatorInput } from "../../simulator/options.ts";
 import { readRequestLog } from "../../simulator/request-log.ts";
 import type { RequestLogEntry } from "../../simulator/request-log.ts";
-import { keepCoresApart } from "./cores-apart.ts";
+import { keepAwake } from "./awake-cores.ts";
+import { CORES, keepCoresApart } from "./cores-apart.ts";
 import { differences } from "./differences.ts";
 import type { Difference } from "./differences.ts";
 import { figuresIn, figuresOf } from "./figures.ts";
@@ -67,6 +68,7 @@ export async function measureRun(options: MeasuredRunOptions): Promise<MeasuredR
   try {
     await using server = await startSimulatorProcess({ ...simulator, log, logTokens: true });
     const coresApart = simulatorCore !== null && (await keepCoresApart(server.pid, simulatorCore));
+    await using _ = keepAwake(coresApart ? CORES : []);
     const report = await runBench(
       {
         endpoint: { url: server.url, modelId: null, apiKey: null, headers: {}, route },

@@ -1,0 +1,19 @@
+/**
+ * What a virtual machine's host took of its cores while they were wanted, as the kernel counts it: nothing in the machine can
+ * keep time in it, neither server nor client. proc_stat(5), `steal`; /proc tells it in hundredths of a second.
+ */
+import { readFileSync } from "node:fs";
+import { CORES } from "./cores-apart.ts";
+
+const TICK_MS = 10;
+const STEAL = 8;
+
+/** Milliseconds since the machine's start, of the cores that this process may use; null where no kernel tells. */
+export function stolenMs(): number | null {
+  if (process.platform !== "linux") return null;
+  const lines = readFileSync("/proc/stat", "utf8").split("\n");
+  return CORES.reduce((sum, core) => {
+    const fields = lines.find((line) => line.startsWith(`cpu${core} `))?.split(" ") ?? [];
+    return sum + Number(fields[STEAL] ?? 0) * TICK_MS;
+  }, 0);
+}
