@@ -1,7 +1,7 @@
 /**
- * A core for the simulator and the others for the client, as two machines would have them, and before what else runs there. Both turn their event loops for up
- * to 2 ms before a deadline (fine-timer.ts); where the kernel wakes both on one core while another is free, as it does with
- * processes that talk to each other, one waits for a slice of the other's, some 3 ms.
+ * A core for the simulator and the others for the client, as two machines would have them, and before what else runs there.
+ * Both turn their event loops for up to 2 ms before a deadline (fine-timer.ts); where the kernel wakes both on one core
+ * while another is free, as it does with processes that talk to each other, one waits for a slice of the other's, some 3 ms.
  */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
