@@ -11,29 +11,25 @@
  * median, which some milliseconds decide in which the machine did something else, the round in the middle counts.
  *
  * Beside that truth, and not judged, stands what the simulator did by its own log (truth/served-stage.ts): it tells what of a
- * difference is the simulator's own lateness. A scenario in which the machine's host took its cores away (truth/stolen-time.ts)
- * is measured again, and that one counts from which least was taken, whatever its figures.
+ * difference is the simulator's own lateness. Scenarios in which the machine's host took its cores away (truth/stolen-time.ts)
+ * are measured again at the round's end, and of each that try counts from which least was taken, whatever its figures.
  *
- *     node dist/bench/engine/accuracy.js [--rounds 3] [--seconds 15] [--sweep 20]
+ *     node dist/bench/engine/accuracy.js [--rounds 3] [--tries 4] [--seconds 15] [--sweep 20]
  */
 import { loadavg } from "node:os";
 import type { StageLoad } from "../load/stage-load.ts";
 import { printFigure, rounded, sizesFrom, tell } from "./figure.ts";
-import { CORES } from "./truth/cores-apart.ts";
 import { worstOf } from "./truth/differences.ts";
 import type { Difference } from "./truth/differences.ts";
+import { leastStolen, optionsOf } from "./truth/least-stolen.ts";
 import { measureRun, truthOf } from "./truth/measured-run.ts";
-import type { MeasuredRun, MeasuredRunOptions } from "./truth/measured-run.ts";
 import { CAPACITY, scenarios, SWEPT } from "./truth/scenarios.ts";
-import { stolenMs } from "./truth/stolen-time.ts";
+import { CORES } from "./truth/scheduling.ts";
 
 const KNEE_SHARE = 0.1;
-/** Of a core's time, of all cores together: about so many tokens are written or read late, and of p99 one in a hundred may be. */
-const LITTLE_STOLEN = 0.005;
-const MOST_TRIES = 3;
 /** Of a percentile that a moment decides. */
 const TAIL = /\.p9\d+$/;
-const { rounds, seconds, sweep } = sizesFrom({ rounds: 3, seconds: 15, sweep: 20 });
+const { rounds, tries, seconds, sweep } = sizesFrom({ rounds: 3, tries: 4, seconds: 15, sweep: 20 });
 
 type Found = Difference & { readonly stage: string };
 
@@ -78,11 +74,10 @@ printFigure({
 async function measureRound(round: number): Promise<void> {
   const all: Found[] = [];
   const allServed: Found[] = [];
-  for (const { name, options, loads, engine, without } of scenarios(seconds)) {
-    const asked: MeasuredRunOptions = { ...options, profile: { kind: "stages", loads } };
-    const { run, stolen } = await leastDisturbed(asked);
+  for (const { scenario, run, stolen } of await leastStolen(scenarios(seconds), tries)) {
+    const { name, loads, engine, without } = scenario;
     const { lateness, coresApart } = run;
-    const [, ...truths] = await truthOf(run, asked, { loads, engine });
+    const [, ...truths] = await truthOf(run, optionsOf(scenario), { loads, engine });
     for (const { stage, fromTold, fromServed } of truths) {
       const of = `${name}: ${stage.name}`;
       const ofStage = (ones: readonly Difference[]): Found[] =>
@@ -105,20 +100,6 @@ async function measureRound(round: number): Promise<void> {
   }
   byRound.push(all);
   servedByRound.push(allServed);
-}
-
-/** The try from which the host took least; `stolen` of each, as a share of a core's time. */
-async function leastDisturbed(options: MeasuredRunOptions): Promise<{ run: MeasuredRun; stolen: readonly number[] }> {
-  const stolen: number[] = [];
-  let best: { readonly run: MeasuredRun; readonly share: number } | null = null;
-  while (best === null || (best.share > LITTLE_STOLEN && stolen.length < MOST_TRIES)) {
-    const [before, beganMs] = [stolenMs(), performance.now()];
-    const run = await measureRun(options);
-    const share = ((stolenMs() ?? 0) - (before ?? 0)) / (performance.now() - beganMs);
-    stolen.push(rounded(share, 4));
-    if (best === null || share < best.share) best = { run, share };
-  }
-  return { run: best.run, stolen };
 }
 
 /** Of each figure the round that counts. */

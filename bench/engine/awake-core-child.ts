@@ -1,6 +1,6 @@
 /** Turns on one core whenever nobody else wants it, so that it never sleeps (truth/awake-cores.ts says why). */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { onlyWhenIdle, pin } from "./truth/cores-apart.ts";
+import { onlyWhenIdle, pin } from "./truth/scheduling.ts";
 import { serveMeasured } from "./measured-child.ts";
 
 export interface AwakeTask {

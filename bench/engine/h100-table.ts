@@ -13,7 +13,6 @@ import type { StageLoad } from "../load/stage-load.ts";
 import { BatchEngine } from "../simulator/batching/batch-engine.ts";
 import { presetOptions } from "../simulator/batching/presets.ts";
 import { printFigure, rounded, sizesFrom, tell } from "./figure.ts";
-import { CORES } from "./truth/cores-apart.ts";
 import { measureRun, truthOf } from "./truth/measured-run.ts";
 import type { MeasuredRunOptions } from "./truth/measured-run.ts";
 import {
@@ -25,6 +24,7 @@ import {
   SATURATION,
 } from "./truth/published-table.ts";
 import type { PublishedRate } from "./truth/published-table.ts";
+import { CORES } from "./truth/scheduling.ts";
 
 const SHARE = 0.1;
 const SOME = [0.8, 4, 8.8, 15.2, 18.4, 21.6];

@@ -15,11 +15,12 @@ import type { SimulatorInput } from "../../simulator/options.ts";
 import { readRequestLog } from "../../simulator/request-log.ts";
 import type { RequestLogEntry } from "../../simulator/request-log.ts";
 import { keepAwake } from "./awake-cores.ts";
-import { CORES, keepCoresApart } from "./cores-apart.ts";
+import { keepCoresApart } from "./cores-apart.ts";
 import { differences } from "./differences.ts";
 import type { Difference } from "./differences.ts";
 import { figuresIn, figuresOf } from "./figures.ts";
 import { knownAnswers } from "./known-answers.ts";
+import { CORES } from "./scheduling.ts";
 import { servedStage } from "./served-stage.ts";
 import { playStage } from "./virtual-stage.ts";
 import type { PlainRequest } from "./plain-request.ts";
@@ -34,7 +35,7 @@ export interface MeasuredRunOptions {
   readonly promptTokens: number;
   readonly threads: number;
   readonly slo: SloLimits | null;
-  /** Keeps the simulator to that core and this process, from then on, to the others; null: they share what there is. */
+  /** Keeps the simulator to that core and this process to the others meanwhile; null: they share what there is. */
   readonly simulatorCore: number | null;
 }
 
@@ -67,8 +68,8 @@ export async function measureRun(options: MeasuredRunOptions): Promise<MeasuredR
   const [output, log] = [join(folder, "run"), join(folder, "simulator.log")];
   try {
     await using server = await startSimulatorProcess({ ...simulator, log, logTokens: true });
-    const coresApart = simulatorCore !== null && (await keepCoresApart(server.pid, simulatorCore));
-    await using _ = keepAwake(coresApart ? CORES : []);
+    await using _ = keepAwake(simulatorCore === null ? [] : CORES);
+    await using cores = await keepCoresApart(server.pid, simulatorCore);
     const report = await runBench(
       {
         endpoint: { url: server.url, modelId: null, apiKey: null, headers: {}, route },
@@ -84,14 +85,15 @@ export async function measureRun(options: MeasuredRunOptions): Promise<MeasuredR
         force: false,
         environment: {},
       },
-      { signal: new AbortController().signal },
+      { signal: new AbortController().signal, onStage: () => cores.putLoadFirst() },
     );
     const { lateness, cpuMs } = await server.stats();
     const lines = (await readFile(join(output, "requests.jsonl"), "utf8")).trimEnd().split("\n");
     const records = lines.map((line) => JSON.parse(line) as RequestRecord);
     await server.flushLog();
     const done = await readRequestLog(log);
-    return { report, records, log: done, coresApart, lateness: lateness!, simulatorCpuSeconds: cpuMs / 1_000 };
+    const simulatorCpuSeconds = cpuMs / 1_000;
+    return { report, records, log: done, coresApart: cores.isDone, lateness: lateness!, simulatorCpuSeconds };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

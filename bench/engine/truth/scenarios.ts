@@ -7,7 +7,7 @@ import type { SloLimits } from "../../report/bench-report.ts";
 import { FixedEngine } from "../../simulator/batching/fixed-engine.ts";
 import type { FixedOptions } from "../../simulator/batching/fixed-engine.ts";
 import type { SimulatorInput } from "../../simulator/options.ts";
-import { CORES } from "./cores-apart.ts";
+import { CORES } from "./scheduling.ts";
 import type { MeasuredRunOptions } from "./measured-run.ts";
 
 export interface Scenario {

@@ -3,7 +3,7 @@
  * keep time in it, neither server nor client. proc_stat(5), `steal`; /proc tells it in hundredths of a second.
  */
 import { readFileSync } from "node:fs";
-import { CORES } from "./cores-apart.ts";
+import { CORES } from "./scheduling.ts";
 
 const TICK_MS = 10;
 const STEAL = 8;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { keepAwake } from "../../../../bench/engine/truth/awake-cores.ts";
-import { CORES } from "../../../../bench/engine/truth/cores-apart.ts";
+import { CORES } from "../../../../bench/engine/truth/scheduling.ts";
 
 /** sched(7); proc_pid_stat(5), field 41. */
 const SCHED_IDLE = "5";
