@@ -21,10 +21,14 @@ import type { StageLoad } from "../load/stage-load.ts";
 import { printFigure, rounded, sizesFrom, tell } from "./figure.ts";
 import { worstOf } from "./truth/differences.ts";
 import type { Difference } from "./truth/differences.ts";
-import { leastStolen, optionsOf } from "./truth/least-stolen.ts";
+import { leastStolen } from "./truth/least-stolen.ts";
+import type { Measured } from "./truth/least-stolen.ts";
 import { measureRun, truthOf } from "./truth/measured-run.ts";
+import type { MeasuredRun, MeasuredRunOptions } from "./truth/measured-run.ts";
 import { CAPACITY, scenarios, SWEPT } from "./truth/scenarios.ts";
+import type { Scenario } from "./truth/scenarios.ts";
 import { CORES } from "./truth/scheduling.ts";
+import { stolenWhile } from "./truth/stolen-time.ts";
 
 const KNEE_SHARE = 0.1;
 /** Of a percentile that a moment decides. */
@@ -74,10 +78,10 @@ printFigure({
 async function measureRound(round: number): Promise<void> {
   const all: Found[] = [];
   const allServed: Found[] = [];
-  for (const { scenario, run, stolen } of await leastStolen(scenarios(seconds), tries)) {
-    const { name, loads, engine, without } = scenario;
+  for (const { item, result: run, stolen } of await leastStolen(scenarios(seconds), tries, measureScenario)) {
+    const { name, loads, engine, without } = item;
     const { lateness, coresApart } = run;
-    const [, ...truths] = await truthOf(run, optionsOf(scenario), { loads, engine });
+    const [, ...truths] = await truthOf(run, optionsOf(item), { loads, engine });
     for (const { stage, fromTold, fromServed } of truths) {
       const of = `${name}: ${stage.name}`;
       const ofStage = (ones: readonly Difference[]): Found[] =>
@@ -100,6 +104,16 @@ async function measureRound(round: number): Promise<void> {
   }
   byRound.push(all);
   servedByRound.push(allServed);
+}
+
+async function measureScenario(scenario: Scenario): Promise<Measured<MeasuredRun>> {
+  const { result, stolen } = await stolenWhile(() => measureRun(optionsOf(scenario)));
+  tell(`${scenario.name}: measured, ${rounded(stolen * 100, 2)} % of a core stolen`);
+  return { result, stolen: rounded(stolen, 4) };
+}
+
+function optionsOf({ options, loads }: Scenario): MeasuredRunOptions {
+  return { ...options, profile: { kind: "stages", loads } };
 }
 
 /** Of each figure the round that counts. */
