@@ -22,7 +22,7 @@ import { printFigure, rounded, sizesFrom, tell } from "./figure.ts";
 import { worstOf } from "./truth/differences.ts";
 import type { Difference } from "./truth/differences.ts";
 import { leastStolen } from "./truth/least-stolen.ts";
-import type { Measured } from "./truth/least-stolen.ts";
+import type { Try } from "./truth/least-stolen.ts";
 import { measureRun, truthOf } from "./truth/measured-run.ts";
 import type { MeasuredRun, MeasuredRunOptions } from "./truth/measured-run.ts";
 import { CAPACITY, scenarios, SWEPT } from "./truth/scenarios.ts";
@@ -106,7 +106,7 @@ async function measureRound(round: number): Promise<void> {
   servedByRound.push(allServed);
 }
 
-async function measureScenario(scenario: Scenario): Promise<Measured<MeasuredRun>> {
+async function measureScenario(scenario: Scenario): Promise<Try<MeasuredRun>> {
   const { result, stolen } = await stolenWhile(() => measureRun(optionsOf(scenario)));
   tell(`${scenario.name}: measured, ${rounded(stolen * 100, 2)} % of a core stolen`);
   return { result, stolen: rounded(stolen, 4) };

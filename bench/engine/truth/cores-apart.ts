@@ -3,9 +3,8 @@
  * Both nap and turn until shortly before a deadline (fine-timer.ts); where the kernel wakes both on one core while another is
  * free, as it does with processes that talk to each other, one waits for a slice of the other's, some 3 ms.
  *
- * Who comes first is asked for thread by thread: the simulator's main thread and the client's load threads, so that neither waits
- * for a collector or a compiler of V8 on its core, nor the load for the client's main thread, which writes the report. Of 160
- * answers at once, 9,726 gaps, the client read 101 to 151 more than 1 ms late without that and 15 to 51 with it.
+ * Who comes first is asked for thread by thread: the simulator's main thread and the client's load threads, so that neither
+ * waits for a collector or a compiler of V8 on its core, nor the load for the client's main thread, which writes the report.
  */
 import { beforeAllOthers, CORES, ownThreads, pin } from "./scheduling.ts";
 
@@ -13,7 +12,7 @@ import { beforeAllOthers, CORES, ownThreads, pin } from "./scheduling.ts";
 export interface CoresApart extends AsyncDisposable {
   /** Whether they have cores of their own: on Linux with two cores and `taskset`. */
   readonly isDone: boolean;
-  /** Puts what this process has started since before all others, where that is permitted. Once, when the load threads are there. */
+  /** Puts the threads that this process has started since before all others, where that is permitted: once they are there. */
   putLoadFirst(): void;
 }
 

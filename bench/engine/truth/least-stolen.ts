@@ -1,9 +1,9 @@
 /** Measuring on a machine whose host takes its cores away at times: each thing when least was taken. */
 
-/** Of a core's time, of all cores together: about so many tokens are written or read late, and of p99 one in a hundred may be. */
+/** Of a core's time, over all cores: about that share of tokens is written or read late, and for p99 one in a hundred may be. */
 const LITTLE = 0.005;
 
-export interface Measured<Result> {
+export interface Try<Result> {
   readonly result: Result;
   /** What was stolen meanwhile, as a share of a core's time. */
   readonly stolen: number;
@@ -23,10 +23,10 @@ export interface LeastStolen<Item, Result> {
 export async function leastStolen<Item, Result>(
   items: readonly Item[],
   tries: number,
-  measure: (item: Item) => Promise<Measured<Result>>,
+  measure: (item: Item) => Promise<Try<Result>>,
 ): Promise<readonly LeastStolen<Item, Result>[]> {
-  const all = items.map((item) => ({ item, measured: [] as Measured<Result>[] }));
-  for (let round = 0; round < tries; round++) {
+  const all = items.map((item) => ({ item, measured: [] as Try<Result>[] }));
+  for (let turn = 0; turn < tries; turn++) {
     for (const { item, measured } of all) {
       if (!measured.some(({ stolen }) => stolen <= LITTLE)) measured.push(await measure(item));
     }

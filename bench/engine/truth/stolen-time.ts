@@ -3,14 +3,14 @@
  * keep time in it, neither server nor client. proc_stat(5), `steal`; /proc tells it in hundredths of a second.
  */
 import { readFileSync } from "node:fs";
-import type { Measured } from "./least-stolen.ts";
+import type { Try } from "./least-stolen.ts";
 import { CORES } from "./scheduling.ts";
 
 const TICK_MS = 10;
 const STEAL = 8;
 
 /** Does `work` and says what was stolen meanwhile, as a share of a core's time; 0 where no kernel tells. */
-export async function stolenWhile<Result>(work: () => Promise<Result>): Promise<Measured<Result>> {
+export async function stolenWhile<Result>(work: () => Promise<Result>): Promise<Try<Result>> {
   const [before, beganMs] = [stolenMs(), performance.now()];
   const result = await work();
   return { result, stolen: (stolenMs() - before) / (performance.now() - beganMs) };
